@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bit fields of registers, table entries and descriptors.
+ *
+ * A field is named by its mask, e.g. VTD_CAP_MGAW = VTD_BITS(21, 16).  Masks
+ * are declared once, beside the structure they belong to; shifts and reserved
+ * masks are derived from them.
+ */
+#ifndef VTD_BITS_H
+#define VTD_BITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VTD_BIT(n) (1ull << (n))
+#define VTD_BITS(hi, lo) ((~0ull >> (63 - (hi))) & (~0ull << (lo)))
+
+/* The value that @field (a contiguous mask) has in @word. */
+static inline uint64_t vtd_get(uint64_t word, uint64_t field)
+{
+    return (word & field) / (field & -field);
+}
+
+/* @value put at the place of @field; bits that do not fit are cut. */
+static inline uint64_t vtd_put(uint64_t field, uint64_t value)
+{
+    return (value * (field & -field)) & field;
+}
+
+#define VTD_PAGE_SHIFT 12
+#define VTD_PAGE_SIZE (1ull << VTD_PAGE_SHIFT)
+#define VTD_PAGE_MASK (~(VTD_PAGE_SIZE - 1))
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the model needs of its surroundings.  All a port replaces.
+ *
+ * Every function may be called from any thread.  Those marked "locked" may be
+ * called with the model's lock held and must not call back into the model.
+ */
+#ifndef VTD_ENV_H
+#define VTD_ENV_H
+
+#include "vtd_notice.h"
+
+typedef enum VtdCas {
+    VTD_CAS_DONE, /* memory held @expected and holds @desired now */
+    VTD_CAS_CHANGED, /* memory held something else; it was left alone */
+    VTD_CAS_FAILED, /* no writable memory there */
+} VtdCas;
+
+typedef struct VtdEnv {
+    void *opaque;
+
+    /*
+     * Guest memory at @gpa, little-endian, locked.  Only memory is accessed,
+     * never a device: a guest may point a table at our own registers.  False
+     * if any byte of the range is not memory; the buffer is then undefined.
+     */
+    bool (*read)(void *opaque, uint64_t gpa, void *buf, size_t len);
+    bool (*write)(void *opaque, uint64_t gpa, const void *buf, size_t len);
+
+    /* One aligned quadword, read or exchanged in one piece.  Locked. */
+    bool (*load64)(void *opaque, uint64_t gpa, uint64_t *value);
+    VtdCas (*cas64)(void *opaque, uint64_t gpa, uint64_t expected,
+                    uint64_t desired);
+
+    /* Send an interrupt message of the unit itself (never remapped). */
+    void (*send_msi)(void *opaque, uint64_t addr, uint32_t data);
+
+    /*
+     * Deliver @count notices in order.  On failure *@done is the index of the
+     * notice that failed: those before it took effect, those behind it were
+     * not looked at.
+     */
+    VtdDelivery (*deliver)(void *opaque, const VtdNotice *notices,
+                           unsigned count, unsigned *done);
+
+    /* The guest did something that the spec forbids; @what is a constant
+     * string.  The callee limits the rate.  Locked. */
+    void (*guest_error)(void *opaque, const char *what, uint64_t value);
+} VtdEnv;
+
+/* @count little-endian quadwords at @gpa; false as for read(). */
+static inline bool vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa,
+                                       uint64_t *qw, unsigned count)
+{
+    unsigned char *raw = (unsigned char *)qw;
+
+    if (!env->read(env->opaque, gpa, raw, count * sizeof(*qw))) {
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t value = 0;
+
+        for (unsigned b = 8; b-- > 0;) {
+            value = value << 8 | raw[i * 8 + b];
+        }
+        qw[i] = value;
+    }
+    return true;
+}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vtd_fault.h"
+
+typedef struct VtdFaultInfo {
+    uint8_t code;
+    bool qualified;
+    const char *name;
+} VtdFaultInfo;
+
+static const VtdFaultInfo faults[VTD_FAULT_COUNT] = {
+    [VTD_FAULT_NONE] = { 0, false, "no fault" },
+#define VTD_FAULT_INFO(name, code, spec, qualified) \
+    [VTD_FAULT_##name] = { code, qualified, #code " " #name " (" spec ")" },
+    VTD_FAULT_LIST(VTD_FAULT_INFO)
+#undef VTD_FAULT_INFO
+};
+
+uint8_t vtd_fault_code(VtdFault fault)
+{
+    return faults[fault].code;
+}
+
+bool vtd_fault_qualified(VtdFault fault)
+{
+    return faults[fault].qualified;
+}
+
+const char *vtd_fault_name(VtdFault fault)
+{
+    return faults[fault].name;
+}
