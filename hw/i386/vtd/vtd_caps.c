@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vtd_caps.h"
+
+#include <string.h>
+
+/* Domain ids of 16 bits: 2^(4 + 2 * ND). */
+#define DOMAIN_ID_CODE 6
+/* Second-stage large pages of 2 MiB and 1 GiB. */
+#define LARGE_PAGES_2M_1G 3
+/* Page-selective invalidations of up to 2^18 pages. */
+#define MAX_ADDRESS_MASK 18
+/* Largest interrupt-entry mask that an invalidation may carry. */
+#define MAX_HANDLE_MASK 15
+
+static const char *check(const VtdOptions *o)
+{
+    if (o->aw_bits != 39 && o->aw_bits != 48) {
+        return "aw-bits must be 39 or 48";
+    }
+    if (o->first_stage && !o->scalable_mode) {
+        return "x-flts=on needs scalable mode: add x-scalable-mode=on";
+    }
+    if (o->first_stage && o->aw_bits != 48) {
+        return "x-flts=on needs aw-bits=48";
+    }
+    if (o->nested && !(o->scalable_mode && o->first_stage)) {
+        return "nested=on needs both stages: add x-scalable-mode=on,x-flts=on";
+    }
+    if (o->pasid_bits && !o->scalable_mode) {
+        return "PASID support needs scalable mode: add x-scalable-mode=on";
+    }
+    if (o->pasid_bits > VTD_PASID_MAX_BITS) {
+        return "pasid-bits must be between 0 and 20";
+    }
+    if (o->eim && !o->interrupt_remap) {
+        return "eim=on needs interrupt remapping: add intremap=on";
+    }
+    if (!o->dma_translation && o->scalable_mode) {
+        return "x-scalable-mode=on needs dma-translation=on";
+    }
+    return NULL;
+}
+
+static uint64_t compose_cap(const VtdOptions *o)
+{
+    uint64_t sagaw = 0;
+    uint64_t cap = vtd_put(VTD_CAP_ND, DOMAIN_ID_CODE) |
+                   vtd_put(VTD_CAP_MGAW, o->aw_bits - 1) |
+                   vtd_put(VTD_CAP_FRO, VTD_REG_FRCD / 16) |
+                   vtd_put(VTD_CAP_NFR, VTD_FAULT_RECORDS - 1) |
+                   vtd_put(VTD_CAP_SSLPS, LARGE_PAGES_2M_1G) |
+                   vtd_put(VTD_CAP_MAMV, MAX_ADDRESS_MASK) | VTD_CAP_PSI |
+                   VTD_CAP_ESRTPS;
+
+    if (o->dma_translation) {
+        sagaw = VTD_SAGAW_LEVELS(3);
+        if (o->aw_bits >= 48) {
+            sagaw |= VTD_SAGAW_LEVELS(4);
+        }
+    }
+    cap |= vtd_put(VTD_CAP_SAGAW, sagaw);
+    if (o->caching_mode) {
+        cap |= VTD_CAP_CM;
+    }
+    if (o->drain) {
+        cap |= VTD_CAP_DWD | VTD_CAP_DRD;
+    }
+    if (o->first_stage && o->fs1gp) {
+        cap |= VTD_CAP_FS1GP;
+    }
+    return cap;
+}
+
+static uint64_t compose_ecap(const VtdOptions *o)
+{
+    uint64_t ecap = VTD_ECAP_QI | vtd_put(VTD_ECAP_IRO, VTD_REG_IVA / 16);
+
+    if (o->device_tlb) {
+        ecap |= VTD_ECAP_DT;
+    }
+    if (o->interrupt_remap) {
+        ecap |= VTD_ECAP_IR | vtd_put(VTD_ECAP_MHMV, MAX_HANDLE_MASK);
+    }
+    if (o->eim) {
+        ecap |= VTD_ECAP_EIM;
+    }
+    if (o->pass_through) {
+        ecap |= VTD_ECAP_PT;
+    }
+    if (o->snoop_control) {
+        ecap |= VTD_ECAP_SC;
+    }
+    if (o->scalable_mode) {
+        ecap |= VTD_ECAP_SMTS;
+        ecap |= o->first_stage ? VTD_ECAP_FSTS : VTD_ECAP_SSTS;
+    }
+    if (o->nested) {
+        ecap |= VTD_ECAP_SSTS | VTD_ECAP_NEST;
+    }
+    if (o->pasid_bits) {
+        ecap |= VTD_ECAP_PASID | vtd_put(VTD_ECAP_PSS, o->pasid_bits - 1);
+    }
+    return ecap;
+}
+
+/*
+ * Paging entries: an address bit beyond the host address width is reserved at
+ * every level, so is a low address bit of a large page.  PS is reserved where
+ * the level has no leaf.
+ */
+static void compose_paging(const VtdOptions *o, VtdCaps *caps)
+{
+    uint64_t ss_common = caps->rsvd_addr;
+    unsigned largest_fs = o->fs1gp ? 3 : 2;
+
+    if (!o->snoop_control) {
+        ss_common |= VTD_SS_SNP;
+    }
+    if (!o->device_tlb) {
+        ss_common |= VTD_SS_TM;
+    }
+    for (unsigned level = 1; level <= VTD_MAX_LEVELS; level++) {
+        uint64_t low = (1ull << ((level - 1) * VTD_LEVEL_BITS)) - 1;
+
+        /* Bit 12 of a large first-stage leaf is its PAT bit. */
+        uint64_t fs_low = (low & ~1ull) << VTD_PAGE_SHIFT;
+        bool fs_leaf = level <= largest_fs;
+        bool ss_leaf = level <= 3;
+
+        caps->fs_leaf_rsvd[level] =
+            fs_leaf ? caps->rsvd_addr | fs_low : ~0ull;
+        caps->fs_table_rsvd[level] =
+            caps->rsvd_addr | (level > 1 ? VTD_FS_PS : 0);
+        caps->ss_leaf_rsvd[level] =
+            ss_leaf ? ss_common | low << VTD_PAGE_SHIFT : ~0ull;
+        caps->ss_table_rsvd[level] = ss_common | VTD_SS_PS;
+    }
+}
+
+const char *vtd_caps_compose(const VtdOptions *options, VtdCaps *caps)
+{
+    const char *why = check(options);
+
+    if (why) {
+        return why;
+    }
+    memset(caps, 0, sizeof(*caps));
+    caps->cap = compose_cap(options);
+    caps->ecap = compose_ecap(options);
+    caps->aw_bits = options->aw_bits;
+    caps->rsvd_addr = VTD_PTE_ADDR & ~((1ull << options->aw_bits) - 1);
+    compose_paging(options, caps);
+    return NULL;
+}
+
+uint32_t vtd_caps_pasid_limit(const VtdCaps *caps)
+{
+    if (!(caps->ecap & VTD_ECAP_PASID)) {
+        return 1;
+    }
+    return 2u << vtd_get(caps->ecap, VTD_ECAP_PSS);
+}
+
+unsigned vtd_caps_max_order(const VtdCaps *caps)
+{
+    return vtd_get(caps->cap, VTD_CAP_MAMV);
+}
+
+bool vtd_caps_second_stage_levels(const VtdCaps *caps, unsigned levels)
+{
+    uint64_t sagaw = vtd_get(caps->cap, VTD_CAP_SAGAW);
+
+    return levels >= 3 && levels <= VTD_MAX_LEVELS &&
+           (sagaw & VTD_SAGAW_LEVELS(levels));
+}

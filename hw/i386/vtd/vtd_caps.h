@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the user's options to what the unit reports and enforces.
+ */
+#ifndef VTD_CAPS_H
+#define VTD_CAPS_H
+
+#include "vtd_regs.h"
+#include "vtd_tables.h"
+
+typedef struct VtdOptions {
+    uint8_t aw_bits; /* 39 or 48: guest address width */
+    uint8_t pasid_bits; /* 0: no PASID support, else 1..20 */
+    bool scalable_mode; /* SMTS */
+    bool first_stage; /* FSTS */
+    bool nested; /* FSTS, SSTS and NEST */
+    bool fs1gp; /* 1 GiB first-stage pages */
+    bool device_tlb; /* DT */
+    bool pass_through; /* PT */
+    bool dma_translation; /* off: SAGAW is 0, interrupt remapping only */
+    bool interrupt_remap; /* IR */
+    bool eim; /* EIM */
+    bool snoop_control; /* SC */
+    bool caching_mode; /* CM */
+    bool drain; /* DRD, DWD */
+} VtdOptions;
+
+/* Number of fault-recording registers that the unit has. */
+#define VTD_FAULT_RECORDS 1
+
+typedef struct VtdCaps {
+    uint64_t cap;
+    uint64_t ecap;
+    uint8_t aw_bits; /* widest second-stage input, widest address in tables */
+    uint64_t rsvd_addr; /* address bits beyond the host address width */
+    /* Reserved bits of paging entries by level (1 = last), table and leaf.
+     * A leaf at a level that has none is all ones. */
+    uint64_t fs_table_rsvd[VTD_MAX_LEVELS + 1];
+    uint64_t fs_leaf_rsvd[VTD_MAX_LEVELS + 1];
+    uint64_t ss_table_rsvd[VTD_MAX_LEVELS + 1];
+    uint64_t ss_leaf_rsvd[VTD_MAX_LEVELS + 1];
+} VtdCaps;
+
+/*
+ * Fill @caps from @options.  Returns NULL, or the sentence that says which
+ * options contradict each other and how to mend that; @caps is then undefined.
+ */
+const char *vtd_caps_compose(const VtdOptions *options, VtdCaps *caps);
+
+/* Highest PASID plus one that the unit accepts; 1 without PASID support. */
+uint32_t vtd_caps_pasid_limit(const VtdCaps *caps);
+
+/* Largest address-mask order of a page-selective invalidation. */
+unsigned vtd_caps_max_order(const VtdCaps *caps);
+
+/* True if second-stage tables of @levels levels are supported. */
+bool vtd_caps_second_stage_levels(const VtdCaps *caps, unsigned levels);
+
+#endif

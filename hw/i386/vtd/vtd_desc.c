@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vtd_desc.h"
+
+#include <string.h>
+
+/* First quadword; fields of all descriptors that have them at this place. */
+#define D_TYPE_LOW VTD_BITS(3, 0)
+#define D_TYPE_HIGH VTD_BITS(11, 9)
+#define D_G VTD_BITS(5, 4)
+#define D_DID VTD_BITS(31, 16)
+#define D_PASID VTD_BITS(51, 32)
+#define D_TYPE (D_TYPE_LOW | D_TYPE_HIGH)
+
+#define CC_SID VTD_BITS(47, 32)
+#define CC_FM VTD_BITS(49, 48)
+
+#define IOTLB_DW VTD_BIT(6)
+#define IOTLB_DR VTD_BIT(7)
+
+#define DTLB_MIP VTD_BITS(20, 16)
+#define DTLB_SID VTD_BITS(47, 32)
+
+#define PDTLB_MIP VTD_BITS(8, 4)
+#define PDTLB_SID VTD_BITS(31, 16)
+
+#define IEC_G VTD_BIT(4)
+#define IEC_IM VTD_BITS(31, 27)
+#define IEC_IIDX VTD_BITS(47, 32)
+
+#define WAIT_IF VTD_BIT(4)
+#define WAIT_SW VTD_BIT(5)
+#define WAIT_FN VTD_BIT(6)
+#define WAIT_DATA VTD_BITS(63, 32)
+
+/* Second quadword */
+#define A_AM VTD_BITS(5, 0)
+#define A_IH VTD_BIT(6)
+#define A_ADDR VTD_BITS(63, 12)
+#define DTLB_S VTD_BIT(0)
+#define PDTLB_G VTD_BIT(0)
+#define PDTLB_S VTD_BIT(11)
+#define WAIT_ADDR VTD_BITS(63, 2)
+
+/* Granularities of the G field */
+enum { G_GLOBAL = 1,
+       G_DOMAIN = 2,
+       G_NARROW = 3 }; /* types 1 and 2 */
+enum { PIOTLB_PASID = 2,
+       PIOTLB_PAGE = 3 }; /* type 6 */
+enum { PC_DOMAIN = 0,
+       PC_PASID = 1,
+       PC_GLOBAL = 3 }; /* type 7 */
+
+static VtdQueueError reserved(uint64_t bits)
+{
+    return bits ? VTD_QUEUE_RESERVED : VTD_QUEUE_OK;
+}
+
+unsigned vtd_desc_size_coded(uint64_t *addr, bool size_bit)
+{
+    uint64_t page = *addr >> VTD_PAGE_SHIFT;
+    unsigned order = 0;
+
+    if (size_bit) {
+        while (order < 52 && (page & VTD_BIT(order))) {
+            order++;
+        }
+        order = order < 52 ? order + 1 : 52;
+    }
+    *addr = order >= 52 ? 0 : page >> order << (order + VTD_PAGE_SHIFT);
+    return order;
+}
+
+/* Pages named by ADDR and AM; a too large AM is an error of the guest. */
+static VtdQueueError decode_pages(const VtdCaps *caps, uint64_t qw1,
+                                  VtdNotice *n)
+{
+    n->order = vtd_get(qw1, A_AM);
+    n->leaf_only = qw1 & A_IH;
+    if (n->order > vtd_caps_max_order(caps)) {
+        return VTD_QUEUE_RESERVED;
+    }
+    n->addr = (qw1 & A_ADDR) & ~((VTD_PAGE_SIZE << n->order) - 1);
+    return VTD_QUEUE_OK;
+}
+
+static VtdQueueError decode_context(const uint64_t *qw, VtdNotice *n)
+{
+    n->kind = VTD_NOTICE_CONTEXT;
+    n->did = vtd_get(qw[0], D_DID);
+    switch (vtd_get(qw[0], D_G)) {
+    case G_GLOBAL:
+        n->scope = VTD_SCOPE_GLOBAL;
+        break;
+    case G_DOMAIN:
+        n->scope = VTD_SCOPE_DOMAIN;
+        break;
+    case G_NARROW:
+        n->scope = VTD_SCOPE_DEVICE;
+        n->sid = vtd_get(qw[0], CC_SID);
+        n->sid_mask = vtd_function_mask(vtd_get(qw[0], CC_FM));
+        break;
+    default:
+        return VTD_QUEUE_RESERVED;
+    }
+    return reserved((qw[0] & ~(D_TYPE | D_G | D_DID | CC_SID | CC_FM)) |
+                    qw[1]);
+}
+
+static VtdQueueError decode_iotlb(const VtdCaps *caps, const uint64_t *qw,
+                                  VtdNotice *n)
+{
+    n->kind = VTD_NOTICE_IOTLB;
+    n->did = vtd_get(qw[0], D_DID);
+    if ((qw[0] & ~(D_TYPE | D_G | IOTLB_DW | IOTLB_DR | D_DID)) ||
+        (qw[1] & ~(A_AM | A_IH | A_ADDR))) {
+        return VTD_QUEUE_RESERVED;
+    }
+    switch (vtd_get(qw[0], D_G)) {
+    case G_GLOBAL:
+        n->scope = VTD_SCOPE_GLOBAL;
+        return VTD_QUEUE_OK;
+    case G_DOMAIN:
+        n->scope = VTD_SCOPE_DOMAIN;
+        return VTD_QUEUE_OK;
+    case G_NARROW:
+        n->scope = VTD_SCOPE_PAGE;
+        return decode_pages(caps, qw[1], n);
+    default:
+        return VTD_QUEUE_RESERVED;
+    }
+}
+
+static VtdQueueError decode_device_tlb(const VtdCaps *caps,
+                                       const uint64_t *qw, VtdNotice *n)
+{
+    if (!(caps->ecap & VTD_ECAP_DT)) {
+        return VTD_QUEUE_BAD_TYPE;
+    }
+    n->kind = VTD_NOTICE_DEVICE_TLB;
+    n->scope = VTD_SCOPE_PAGE;
+    n->sid = vtd_get(qw[0], DTLB_SID);
+    n->addr = qw[1] & A_ADDR;
+    n->order = vtd_desc_size_coded(&n->addr, qw[1] & DTLB_S);
+    return reserved((qw[0] & ~(D_TYPE | DTLB_MIP | DTLB_SID)) |
+                    (qw[1] & ~(DTLB_S | A_ADDR)));
+}
+
+static VtdQueueError decode_pasid_device_tlb(const VtdCaps *caps,
+                                             const uint64_t *qw, VtdNotice *n)
+{
+    if (!(caps->ecap & VTD_ECAP_DT)) {
+        return VTD_QUEUE_BAD_TYPE;
+    }
+    n->kind = VTD_NOTICE_DEVICE_TLB;
+    n->scope = VTD_SCOPE_PAGE;
+    n->has_pasid = true;
+    n->sid = vtd_get(qw[0], PDTLB_SID);
+    n->pasid = vtd_get(qw[0], D_PASID);
+    n->all_pasids = qw[1] & PDTLB_G;
+    n->addr = qw[1] & A_ADDR;
+    n->order = vtd_desc_size_coded(&n->addr, qw[1] & PDTLB_S);
+    return reserved((qw[0] & ~(D_TYPE | PDTLB_MIP | PDTLB_SID | D_PASID)) |
+                    (qw[1] & ~(PDTLB_G | PDTLB_S | A_ADDR)));
+}
+
+static VtdQueueError decode_interrupt_entry(const uint64_t *qw, VtdNotice *n)
+{
+    n->kind = VTD_NOTICE_INTERRUPT_ENTRY;
+    if (qw[0] & IEC_G) {
+        n->scope = VTD_SCOPE_PAGE;
+        n->count = 1u << vtd_get(qw[0], IEC_IM);
+        n->index = vtd_get(qw[0], IEC_IIDX) & ~(n->count - 1);
+    } else {
+        n->scope = VTD_SCOPE_GLOBAL;
+    }
+    return reserved((qw[0] & ~(D_TYPE | IEC_G | IEC_IM | IEC_IIDX)) | qw[1]);
+}
+
+static VtdQueueError decode_wait(const uint64_t *qw, VtdWait *wait)
+{
+    wait->interrupt = qw[0] & WAIT_IF;
+    wait->status_write = qw[0] & WAIT_SW;
+    wait->status_data = vtd_get(qw[0], WAIT_DATA);
+    wait->status_addr = qw[1] & WAIT_ADDR;
+    return reserved(
+        (qw[0] & ~(D_TYPE | WAIT_IF | WAIT_SW | WAIT_FN | WAIT_DATA)) |
+        (qw[1] & ~WAIT_ADDR));
+}
+
+static VtdQueueError decode_pasid_iotlb(const VtdCaps *caps,
+                                        const uint64_t *qw, VtdNotice *n)
+{
+    n->kind = VTD_NOTICE_PASID_IOTLB;
+    n->did = vtd_get(qw[0], D_DID);
+    n->pasid = vtd_get(qw[0], D_PASID);
+    if ((qw[0] & ~(D_TYPE | D_G | D_DID | D_PASID)) ||
+        (qw[1] & ~(A_AM | A_IH | A_ADDR))) {
+        return VTD_QUEUE_RESERVED;
+    }
+    switch (vtd_get(qw[0], D_G)) {
+    case PIOTLB_PASID:
+        n->scope = VTD_SCOPE_PASID;
+        return VTD_QUEUE_OK;
+    case PIOTLB_PAGE:
+        n->scope = VTD_SCOPE_PAGE;
+        return decode_pages(caps, qw[1], n);
+    default:
+        return VTD_QUEUE_RESERVED;
+    }
+}
+
+static VtdQueueError decode_pasid_cache(const uint64_t *qw, VtdNotice *n)
+{
+    n->kind = VTD_NOTICE_PASID_CACHE;
+    n->did = vtd_get(qw[0], D_DID);
+    n->pasid = vtd_get(qw[0], D_PASID);
+    switch (vtd_get(qw[0], D_G)) {
+    case PC_DOMAIN:
+        n->scope = VTD_SCOPE_DOMAIN;
+        break;
+    case PC_PASID:
+        n->scope = VTD_SCOPE_PASID;
+        break;
+    case PC_GLOBAL:
+        n->scope = VTD_SCOPE_GLOBAL;
+        break;
+    default:
+        return VTD_QUEUE_RESERVED;
+    }
+    return reserved((qw[0] & ~(D_TYPE | D_G | D_DID | D_PASID)) | qw[1]);
+}
+
+VtdQueueError vtd_desc_decode(const VtdCaps *caps,
+                              const uint64_t qw[VTD_DESC_QWORDS], bool wide,
+                              VtdDesc *desc)
+{
+    bool scalable = caps->ecap & VTD_ECAP_SMTS;
+
+    memset(desc, 0, sizeof(*desc));
+    desc->type = vtd_get(qw[0], D_TYPE_HIGH) << 4 |
+                 vtd_get(qw[0], D_TYPE_LOW);
+    if (wide && (qw[2] || qw[3])) {
+        return VTD_QUEUE_RESERVED;
+    }
+    switch (desc->type) {
+    case VTD_DESC_CONTEXT:
+        return decode_context(qw, &desc->notice);
+    case VTD_DESC_IOTLB:
+        return decode_iotlb(caps, qw, &desc->notice);
+    case VTD_DESC_DEVICE_TLB:
+        return decode_device_tlb(caps, qw, &desc->notice);
+    case VTD_DESC_INTERRUPT_ENTRY:
+        return decode_interrupt_entry(qw, &desc->notice);
+    case VTD_DESC_WAIT:
+        return decode_wait(qw, &desc->wait);
+    case VTD_DESC_PASID_IOTLB:
+    case VTD_DESC_PASID_CACHE:
+    case VTD_DESC_PASID_DEVICE_TLB:
+        break;
+    default:
+        return VTD_QUEUE_BAD_TYPE;
+    }
+    /* The PASID-based types exist in scalable mode, in wide queues. */
+    if (!scalable) {
+        return VTD_QUEUE_BAD_TYPE;
+    }
+    if (!wide) {
+        return VTD_QUEUE_BAD_WIDTH;
+    }
+    if (desc->type == VTD_DESC_PASID_IOTLB) {
+        return decode_pasid_iotlb(caps, qw, &desc->notice);
+    }
+    if (desc->type == VTD_DESC_PASID_CACHE) {
+        return decode_pasid_cache(qw, &desc->notice);
+    }
+    return decode_pasid_device_tlb(caps, qw, &desc->notice);
+}
