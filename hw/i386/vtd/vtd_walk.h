@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The page-table walk.
+ *
+ * One walker for both stages: a stage is described by a format (how to read
+ * an entry) and by where its tables lie.  Nested translation is a first-stage
+ * walk whose table addresses and whose result go through the second stage.
+ */
+#ifndef VTD_WALK_H
+#define VTD_WALK_H
+
+#include "vtd_context.h"
+
+typedef struct VtdAccess {
+    uint8_t perm; /* VTD_PERM_* that the request needs */
+    bool supervisor; /* privileged mode requested */
+} VtdAccess;
+
+/*
+ * Translate @iova with @config, which is not VTD_PASS_THROUGH, for @access.
+ * First-stage accessed and dirty bits are updated.  On VTD_FAULT_NONE @out is
+ * the largest page around @iova that maps in one piece, with the permissions
+ * that hold for requests of the same privilege without another walk (no write
+ * while the dirty bit is clear).  No lock is taken.
+ */
+VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
+                  const VtdConfig *config, uint64_t iova, VtdAccess access,
+                  VtdMapping *out);
+
+#endif
