@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state of one remapping unit, shared by the files of the model.  Users of
+ * the model include vtd.h and leave the fields alone.
+ *
+ * Locking: @lock protects the register file and all fields without an own
+ * rule.  It is never held while notices are delivered, interrupts are sent or
+ * status words are written for the guest.  Fields marked "any thread" are
+ * read without it.
+ */
+#ifndef VTD_UNIT_H
+#define VTD_UNIT_H
+
+#include <pthread.h>
+
+#include "vtd_caps.h"
+#include "vtd_context.h"
+#include "vtd_env.h"
+#include "vtd_iotlb.h"
+#include "vtd_regfile.h"
+
+typedef struct VtdUnit VtdUnit;
+
+/* Most notices that are delivered as one array. */
+#define VTD_BATCH_MAX 256
+
+typedef struct VtdCounters {
+    _Atomic uint64_t descriptors[16]; /* by VTD_DESC_* type */
+    _Atomic uint64_t table_walks;
+    _Atomic uint64_t nested_walks;
+    _Atomic uint64_t faults;
+} VtdCounters;
+
+struct VtdUnit {
+    VtdEnv env;
+    VtdCaps caps;
+    pthread_mutex_t lock;
+    VtdRegFile regs;
+    unsigned next_record; /* fault record to be used next */
+    bool queue_running; /* one thread works on the queue at a time */
+    VtdNotice batch[VTD_BATCH_MAX]; /* of the thread that runs the queue */
+    uint64_t batch_offset[VTD_BATCH_MAX]; /* queue offset of each notice */
+
+    /* Any thread. */
+    _Atomic uint32_t status; /* GSTS */
+    _Atomic uint64_t root; /* RTADDR as latched by GCMD.SRTP */
+    _Atomic uint64_t irta; /* IRTA as latched by GCMD.SIRTP */
+    _Atomic uint64_t config_gen; /* advances when a configuration may change */
+    VtdIotlb iotlb;
+    VtdCounters counters;
+};
+
+/*
+ * What an entry point still has to do once the lock is dropped, in this
+ * order: deliver notices, complete the command, send interrupts.
+ */
+typedef struct VtdMsi {
+    uint64_t addr;
+    uint32_t data;
+} VtdMsi;
+
+typedef struct VtdWork {
+    unsigned notices;
+    unsigned msis;
+    VtdNotice notice[4];
+    VtdMsi msi[4];
+    unsigned completes; /* register whose command completes, or 0 */
+    bool run_queue;
+} VtdWork;
+
+static inline void vtd_work_notice(VtdWork *work, VtdNotice notice)
+{
+    work->notice[work->notices++] = notice;
+}
+
+/* The last step: send the interrupts, no lock held. */
+static inline void vtd_work_send(VtdUnit *u, const VtdWork *work)
+{
+    for (unsigned i = 0; i < work->msis; i++) {
+        u->env.send_msi(u->env.opaque, work->msi[i].addr, work->msi[i].data);
+    }
+}
+
+static inline VtdRoot vtd_unit_root(VtdUnit *u)
+{
+    uint64_t root = atomic_load_explicit(&u->root, memory_order_acquire);
+
+    return (VtdRoot){
+        .base = root & VTD_RTADDR_RTA,
+        .ttm = vtd_get(root, VTD_RTADDR_TTM),
+    };
+}
+
+#endif
