@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vtd.h"
+
+#include <string.h>
+
+#include "vtd_ctrl.h"
+#include "vtd_qi.h"
+
+const char *vtd_init(VtdUnit *u, const VtdEnv *env, const VtdOptions *options)
+{
+    const char *why;
+
+    memset(u, 0, sizeof(*u));
+    u->env = *env;
+    why = vtd_caps_compose(options, &u->caps);
+    if (why) {
+        return why;
+    }
+    if (!vtd_iotlb_init(&u->iotlb)) {
+        return "no memory for the translation cache";
+    }
+    pthread_mutex_init(&u->lock, NULL);
+    vtd_reset(u);
+    return NULL;
+}
+
+void vtd_destroy(VtdUnit *u)
+{
+    vtd_iotlb_destroy(&u->iotlb);
+    pthread_mutex_destroy(&u->lock);
+}
+
+void vtd_reset(VtdUnit *u)
+{
+    pthread_mutex_lock(&u->lock);
+    vtd_regfile_reset(&u->regs, u->caps.cap, u->caps.ecap);
+    u->next_record = 0;
+    atomic_store(&u->status, 0);
+    atomic_store(&u->root, 0);
+    atomic_store(&u->irta, 0);
+    atomic_fetch_add(&u->config_gen, 1);
+    vtd_iotlb_drop_all(&u->iotlb);
+    pthread_mutex_unlock(&u->lock);
+}
+
+/* Everything that a register write left to be done without the lock. */
+static bool finish(VtdUnit *u, const VtdWork *work)
+{
+    VtdDelivery result = VTD_DELIVERY_REFUSED;
+    unsigned done;
+
+    if (work->notices) {
+        result = u->env.deliver(u->env.opaque, work->notice, work->notices,
+                                &done);
+    }
+    if (work->completes) {
+        pthread_mutex_lock(&u->lock);
+        vtd_ctrl_complete(u, work->completes, result);
+        pthread_mutex_unlock(&u->lock);
+    }
+    vtd_work_send(u, work);
+    return work->run_queue && vtd_qi_run(u);
+}
+
+static bool legal_access(unsigned offset, unsigned size)
+{
+    return (size == 4 || size == 8) && offset % size == 0 &&
+           offset <= VTD_REG_SPACE - size;
+}
+
+static uint32_t read_word(VtdUnit *u, unsigned offset)
+{
+    if (offset == VTD_REG_GSTS) {
+        return atomic_load(&u->status);
+    }
+    return vtd_reg32(&u->regs, offset);
+}
+
+uint64_t vtd_mmio_read(VtdUnit *u, unsigned offset, unsigned size)
+{
+    uint64_t value;
+
+    if (!legal_access(offset, size)) {
+        return 0;
+    }
+    pthread_mutex_lock(&u->lock);
+    value = read_word(u, offset);
+    if (size == 8) {
+        value |= (uint64_t)read_word(u, offset + 4) << 32;
+    }
+    pthread_mutex_unlock(&u->lock);
+    return value;
+}
+
+bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
+                    unsigned size)
+{
+    VtdWork work = { 0 };
+
+    if (!legal_access(offset, size)) {
+        return false;
+    }
+    /* Both halves are stored before either acts: a command that is started
+     * by its upper half sees all of its operands. */
+    pthread_mutex_lock(&u->lock);
+    for (unsigned i = 0; i < size; i += 4) {
+        vtd_regfile_guest_write(&u->regs, offset + i, value >> (8 * i));
+    }
+    for (unsigned i = 0; i < size; i += 4) {
+        vtd_ctrl_written(u, offset + i, value >> (8 * i), &work);
+    }
+    pthread_mutex_unlock(&u->lock);
+    return finish(u, &work);
+}
+
+bool vtd_continue(VtdUnit *u)
+{
+    return vtd_qi_run(u);
+}
+
+bool vtd_translation_enabled(VtdUnit *u)
+{
+    return atomic_load(&u->status) & VTD_GCMD_TE;
+}
+
+VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
+                       VtdAccess access, bool quiet, VtdMapping *out)
+{
+    VtdWork work;
+    VtdFault fault;
+
+    work.msis = 0;
+    fault = vtd_translate_request(u, source, iova, access, quiet, out, &work);
+    if (fault) {
+        vtd_work_send(u, &work);
+    }
+    return fault;
+}
+
+VtdFault vtd_remap_interrupt(VtdUnit *u, uint16_t sid, uint64_t addr,
+                             uint32_t data, bool quiet, VtdInterrupt *out)
+{
+    VtdWork work = { 0 };
+    VtdFault fault = vtd_irt_remap(u, sid, addr, data, quiet, out, &work);
+
+    vtd_work_send(u, &work);
+    return fault;
+}
+
+VtdFault vtd_configuration(VtdUnit *u, VtdSource *source, VtdConfig *config)
+{
+    return vtd_source_config(u, source, config);
+}
+
+void vtd_report_fault(VtdUnit *u, VtdSource *source, VtdFault fault,
+                      uint64_t addr)
+{
+    VtdFaultRecord record = {
+        .fault = fault,
+        .req = source->req,
+        .info = addr & VTD_PAGE_MASK,
+    };
+    VtdWork work = { 0 };
+
+    pthread_mutex_lock(&u->lock);
+    vtd_frcd_record(u, &record, &work);
+    pthread_mutex_unlock(&u->lock);
+    vtd_work_send(u, &work);
+}
+
+void vtd_show_caching_mode(VtdUnit *u)
+{
+    pthread_mutex_lock(&u->lock);
+    u->caps.cap |= VTD_CAP_CM;
+    vtd_reg64_set(&u->regs, VTD_REG_CAP, u->caps.cap);
+    pthread_mutex_unlock(&u->lock);
+}

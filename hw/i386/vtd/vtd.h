@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The remapping unit as a whole: what a machine model needs of it.
+ *
+ * All functions may be called from any thread unless they say otherwise, with
+ * no lock of the model held.  They return after everything that they caused
+ * has been delivered through VtdEnv.
+ */
+#ifndef VTD_H
+#define VTD_H
+
+#include "vtd_irt.h"
+#include "vtd_translate.h"
+#include "vtd_unit.h"
+
+/*
+ * Set up @u with @env and @options, reset.  Returns NULL, or a sentence that
+ * names the option at fault and the remedy (nothing to destroy then).
+ * Callers serialise init, destroy and reset with everything else.
+ */
+const char *vtd_init(VtdUnit *u, const VtdEnv *env,
+                     const VtdOptions *options);
+void vtd_destroy(VtdUnit *u);
+
+/* To power-on state: registers, caches, latched pointers.  No notice is
+ * posted; the caller knows. */
+void vtd_reset(VtdUnit *u);
+
+/*
+ * Registers.  @offset < VTD_REG_SPACE, @size 4 or 8, @offset aligned to it;
+ * others read as zero and are dropped when written.
+ */
+uint64_t vtd_mmio_read(VtdUnit *u, unsigned offset, unsigned size);
+
+/* True: the invalidation queue holds more work than one call should do; call
+ * vtd_continue() soon from the same context, until it returns false. */
+bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
+                    unsigned size);
+bool vtd_continue(VtdUnit *u);
+
+/* GSTS.TES: while false, requests are not translated and the caller need not
+ * ask. */
+bool vtd_translation_enabled(VtdUnit *u);
+
+/*
+ * Translate @iova for a request of @source that needs @access.
+ * VTD_FAULT_NONE: @out is the page around @iova, see VtdMapping.  Otherwise
+ * the request is blocked, and the fault has been recorded and signalled as
+ * the guest configured it, unless @quiet (a look that is no access).
+ */
+VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
+                       VtdAccess access, bool quiet, VtdMapping *out);
+
+/*
+ * Remap the interrupt request that @sid makes by writing @data to @addr.
+ * VTD_FAULT_NONE: *@how says what to send.  Otherwise the interrupt is
+ * blocked; recorded unless @quiet.
+ */
+VtdFault vtd_remap_interrupt(VtdUnit *u, uint16_t sid, uint64_t addr,
+                             uint32_t data, bool quiet, VtdInterrupt *out);
+
+/* The configuration that requests of @source have now; the fault that they
+ * would meet otherwise.  Records nothing. */
+VtdFault vtd_configuration(VtdUnit *u, VtdSource *source, VtdConfig *config);
+
+/*
+ * A fault that something else than the model found for requests of @source
+ * (a passed-through device's): record and signal it.
+ */
+void vtd_report_fault(VtdUnit *u, VtdSource *source, VtdFault fault,
+                      uint64_t addr);
+
+/* Show CAP.CM from now on.  Only before the guest has read CAP. */
+void vtd_show_caching_mode(VtdUnit *u);
+
+#endif
