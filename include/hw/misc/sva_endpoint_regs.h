@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Programming interface of the "sva-endpoint" PCIe device: a small DMA engine.
+ *
+ * Shared by the device model, its tests, bare-metal style guest programs and
+ * Linux drivers, so it holds constants and one structure only.  All registers
+ * and all fields in memory are little-endian.  docs/endpoint.rst describes
+ * the behaviour.
+ *
+ * Rules that let later versions add to this interface: software writes zero to
+ * everything reserved, the device refuses a command with a reserved bit set,
+ * reserved registers read as zero, and what exists is announced in OPS and by
+ * the PCIe capabilities, so a driver never has to guess from VERSION.
+ */
+#ifndef HW_MISC_SVA_ENDPOINT_REGS_H
+#define HW_MISC_SVA_ENDPOINT_REGS_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdint.h>
+#endif
+
+/* PCI identity; the class code is "processing accelerator". */
+#define SVA_EP_PCI_VENDOR       0x1234
+#define SVA_EP_PCI_DEVICE       0x5fa0
+#define SVA_EP_PCI_CLASS        0x1200
+#define SVA_EP_PCI_REVISION     0x01
+
+/* BARs: registers and local buffer (64-bit), MSI-X table and PBA. */
+#define SVA_EP_BAR_REGS         0
+#define SVA_EP_BAR_MSIX         2
+
+/* MSI-X vectors. */
+#define SVA_EP_VECTOR_DONE      0
+#define SVA_EP_VECTORS          1
+
+/*
+ * BAR 0.  Registers are accessed with aligned reads and writes of 4 or 8
+ * bytes; either half of a 64-bit register may be accessed alone.  The local
+ * buffer takes any access.
+ */
+#define SVA_EP_BAR_SIZE         0x20000
+#define SVA_EP_SLOT_BASE        0x1000  /* the immediate slot */
+#define SVA_EP_REGS_END         0x2000  /* from here to the buffer: reserved */
+#define SVA_EP_LOCAL_BASE       0x10000
+#define SVA_EP_LOCAL_SIZE       0x10000
+
+/* Page 0: the device as a whole.  Offsets in BAR 0. */
+#define SVA_EP_ID               0x0000  /* 32 RO: SVA_EP_ID_MAGIC */
+#define   SVA_EP_ID_MAGIC       0x45415653u /* "SVAE" */
+#define SVA_EP_VERSION          0x0004  /* 32 RO: major << 16 | minor */
+#define   SVA_EP_VERSION_1_0    0x00010000u
+#define SVA_EP_OPS              0x0008  /* 64 RO: bit n set = opcode n exists */
+#define SVA_EP_LOCAL_BYTES      0x0010  /* 32 RO: size of the local buffer */
+#define SVA_EP_LENGTH_MAX       0x0014  /* 32 RO: longest command, in bytes */
+#define SVA_EP_CONTROL          0x0020  /* 32 WO, reads as zero */
+#define   SVA_EP_CONTROL_RESET  (1u << 0)
+
+/* Counters, 64 RO, cleared by every reset. */
+#define SVA_EP_COUNT_DONE       0x0040  /* commands that ended in DONE */
+#define SVA_EP_COUNT_FAILED     0x0048  /* commands that ended in ERROR */
+#define SVA_EP_COUNT_IGNORED    0x0050  /* doorbells rung while BUSY */
+#define SVA_EP_COUNT_READ       0x0058  /* bytes read from the bus */
+#define SVA_EP_COUNT_WRITTEN    0x0060  /* bytes written to the bus */
+
+/* Page 1: the immediate slot, one command written by MMIO. */
+#define SVA_EP_SLOT_CMD         0x1000  /* 64 bytes RW: struct sva_ep_cmd */
+#define SVA_EP_SLOT_DOORBELL    0x1040  /* 32 WO, reads as zero */
+#define   SVA_EP_DOORBELL_START (1u << 0)
+#define SVA_EP_SLOT_STATUS      0x1044  /* 32 RO: SVA_EP_STATUS_* */
+#define SVA_EP_SLOT_ERROR       0x1048  /* 32 RO: SVA_EP_ERR_* */
+#define SVA_EP_SLOT_FAULT_ADDR  0x1050  /* 64 RO: valid for READ and WRITE */
+#define SVA_EP_SLOT_RESULT      0x1058  /* 64 RO: valid in DONE */
+
+#define SVA_EP_STATUS_IDLE      0
+#define SVA_EP_STATUS_BUSY      1
+#define SVA_EP_STATUS_DONE      2
+#define SVA_EP_STATUS_ERROR     3
+
+#define SVA_EP_ERR_NONE         0
+#define SVA_EP_ERR_OPCODE       1       /* no such operation */
+#define SVA_EP_ERR_FLAGS        2       /* unknown, or not for this operation */
+#define SVA_EP_ERR_RESERVED     3       /* a field that must be zero is not */
+#define SVA_EP_ERR_LENGTH       4       /* zero, or above LENGTH_MAX */
+#define SVA_EP_ERR_RANGE        5       /* outside the buffer, or wraps */
+#define SVA_EP_ERR_READ         6       /* the bus refused a read */
+#define SVA_EP_ERR_WRITE        7       /* the bus refused a write */
+
+/* Operations. */
+#define SVA_EP_OP_COPY          1       /* source -> destination */
+#define SVA_EP_OP_FILL          2       /* operand, repeated -> destination */
+#define SVA_EP_OP_CHECKSUM      3       /* result = FNV-1a of the source */
+#define SVA_EP_OP_COMPARE       4       /* result = first difference */
+
+/* Command flags. */
+#define SVA_EP_FLAG_SRC_LOCAL   (1u << 0) /* src is a local buffer offset */
+#define SVA_EP_FLAG_DST_LOCAL   (1u << 1) /* dst is a local buffer offset */
+#define SVA_EP_FLAG_IRQ         (1u << 2) /* interrupt when the command ends */
+
+/* Longest command. */
+#define SVA_EP_LENGTH_LIMIT     0x100000u
+
+/* Result of COMPARE when all bytes are equal. */
+#define SVA_EP_COMPARE_EQUAL    0xffffffffffffffffull
+
+/* CHECKSUM: 64-bit FNV-1a, hash = (hash ^ byte) * PRIME for each byte. */
+#define SVA_EP_FNV_BASIS        0xcbf29ce484222325ull
+#define SVA_EP_FNV_PRIME        0x00000100000001b3ull
+
+/*
+ * One command.  A field that the operation does not use must be zero:
+ *
+ *              src     dst     operand   flags
+ *   COPY       used    used    zero      SRC_LOCAL DST_LOCAL IRQ
+ *   FILL       zero    used    used      DST_LOCAL IRQ
+ *   CHECKSUM   used    zero    zero      SRC_LOCAL IRQ
+ *   COMPARE    used    used    zero      SRC_LOCAL DST_LOCAL IRQ
+ */
+struct sva_ep_cmd {
+    uint8_t opcode;
+    uint8_t reserved0;
+    uint16_t flags;
+    uint32_t reserved1;
+    uint64_t src;
+    uint64_t dst;
+    uint32_t length;
+    uint32_t reserved2;
+    uint64_t operand;
+    uint64_t reserved3[3];
+};
+
+/* Offsets of the fields, for programs that write them by MMIO. */
+#define SVA_EP_CMD_OPCODE       0x00    /* 32: opcode | flags << 16 */
+#define   SVA_EP_CMD_WORD0(opcode, flags) \
+    ((uint32_t)(opcode) | (uint32_t)(flags) << 16)
+#define SVA_EP_CMD_SRC          0x08
+#define SVA_EP_CMD_DST          0x10
+#define SVA_EP_CMD_LENGTH       0x18
+#define SVA_EP_CMD_OPERAND      0x20
+#define SVA_EP_CMD_SIZE         0x40
+
+_Static_assert(sizeof(struct sva_ep_cmd) == SVA_EP_CMD_SIZE,
+               "a command descriptor is 64 bytes");
+
+#endif /* HW_MISC_SVA_ENDPOINT_REGS_H */
