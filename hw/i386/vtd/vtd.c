@@ -147,6 +147,11 @@ VtdFault vtd_remap_interrupt(VtdUnit *u, uint16_t sid, uint64_t addr,
     return fault;
 }
 
+void vtd_forget_configurations(VtdUnit *u)
+{
+    atomic_fetch_add(&u->config_gen, 1);
+}
+
 VtdFault vtd_configuration(VtdUnit *u, VtdSource *source, VtdConfig *config)
 {
     return vtd_source_config(u, source, config);

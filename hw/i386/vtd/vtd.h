@@ -59,6 +59,10 @@ VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
 VtdFault vtd_remap_interrupt(VtdUnit *u, uint16_t sid, uint64_t addr,
                              uint32_t data, bool quiet, VtdInterrupt *out);
 
+/* Sources were given another requester id: nothing is known of any
+ * configuration, translations that start later read the tables again. */
+void vtd_forget_configurations(VtdUnit *u);
+
 /* The configuration that requests of @source have now; the fault that they
  * would meet otherwise.  Records nothing. */
 VtdFault vtd_configuration(VtdUnit *u, VtdSource *source, VtdConfig *config);

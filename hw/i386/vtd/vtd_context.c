@@ -8,7 +8,6 @@ static VtdFault decode_legacy(const VtdCaps *caps, const uint64_t *qw,
 {
     unsigned tt = vtd_get(qw[0], VTD_CTX_TT);
     unsigned levels = vtd_get(qw[1], VTD_CTX_AW) + 2;
-    bool pass_through = caps->ecap & VTD_ECAP_PT;
 
     c->fault_disable = qw[0] & VTD_CTX_FPD;
     if (!(qw[0] & VTD_CTX_P)) {
@@ -22,12 +21,10 @@ static VtdFault decode_legacy(const VtdCaps *caps, const uint64_t *qw,
     c->ss_table = qw[0] & VTD_CTX_SSPTPTR;
     c->ss_levels = levels;
     c->device_tlb = tt == VTD_TT_DEVICE_TLB;
-    if (tt == VTD_TT_PASS_THROUGH) {
-        c->kind = VTD_PASS_THROUGH;
-        return pass_through ? VTD_FAULT_NONE : VTD_FAULT_CONTEXT_INVALID;
-    }
-    c->kind = VTD_SECOND_STAGE;
+    c->kind = tt == VTD_TT_PASS_THROUGH ? VTD_PASS_THROUGH : VTD_SECOND_STAGE;
+    /* AW counts for pass-through as well. */
     if (tt > VTD_TT_PASS_THROUGH ||
+        (tt == VTD_TT_PASS_THROUGH && !(caps->ecap & VTD_ECAP_PT)) ||
         (c->device_tlb && !(caps->ecap & VTD_ECAP_DT)) ||
         !vtd_caps_second_stage_levels(caps, levels)) {
         return VTD_FAULT_CONTEXT_INVALID;
@@ -136,7 +133,9 @@ static VtdFault decode_pasid(const VtdCaps *caps, const uint64_t *qw,
     if (!(qw[0] & VTD_PASID_P)) {
         return VTD_FAULT_SM_PASID_NOT_PRESENT;
     }
-    if ((qw[0] & (VTD_PASID_RSVD0 | caps->rsvd_addr)) ||
+    /* SSADE counts as reserved: ECAP.SSADS is never set. */
+    if ((qw[0] & (VTD_PASID_RSVD0 | VTD_PASID_SSADE | caps->rsvd_addr)) ||
+        (qw[1] & VTD_PASID_RSVD1) ||
         (qw[2] & (VTD_PASID_RSVD2 | caps->rsvd_addr)) || qw[3] || qw[4] ||
         qw[5] || qw[6] || qw[7]) {
         return VTD_FAULT_SM_PASID_RESERVED;

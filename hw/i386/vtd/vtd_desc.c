@@ -164,10 +164,14 @@ static VtdQueueError decode_pasid_device_tlb(const VtdCaps *caps,
                     (qw[1] & ~(PDTLB_G | PDTLB_S | A_ADDR)));
 }
 
-static VtdQueueError decode_interrupt_entry(const uint64_t *qw, VtdNotice *n)
+static VtdQueueError decode_interrupt_entry(const VtdCaps *caps,
+                                            const uint64_t *qw, VtdNotice *n)
 {
     n->kind = VTD_NOTICE_INTERRUPT_ENTRY;
     if (qw[0] & IEC_G) {
+        if (vtd_get(qw[0], IEC_IM) > vtd_get(caps->ecap, VTD_ECAP_MHMV)) {
+            return VTD_QUEUE_RESERVED;
+        }
         n->scope = VTD_SCOPE_PAGE;
         n->count = 1u << vtd_get(qw[0], IEC_IM);
         n->index = vtd_get(qw[0], IEC_IIDX) & ~(n->count - 1);
@@ -251,7 +255,7 @@ VtdQueueError vtd_desc_decode(const VtdCaps *caps,
     case VTD_DESC_DEVICE_TLB:
         return decode_device_tlb(caps, qw, &desc->notice);
     case VTD_DESC_INTERRUPT_ENTRY:
-        return decode_interrupt_entry(qw, &desc->notice);
+        return decode_interrupt_entry(caps, qw, &desc->notice);
     case VTD_DESC_WAIT:
         return decode_wait(qw, &desc->wait);
     case VTD_DESC_PASID_IOTLB:

@@ -68,7 +68,10 @@ static uint8_t fs_perm(const Stage *stage, uint64_t raw)
         (stage->supervisor && !stage->config->write_protect)) {
         perm |= VTD_PERM_WRITE;
     }
-    if (!(raw & VTD_FS_XD) || !stage->config->no_execute) {
+    /* Without ERE no page may be executed: a hit in the cache knows only
+     * what the walk has allowed. */
+    if (stage->config->execute_enable &&
+        (!(raw & VTD_FS_XD) || !stage->config->no_execute)) {
         perm |= VTD_PERM_EXEC;
     }
     return perm;
@@ -411,9 +414,10 @@ static VtdFault walk_below(const Stage *ss, const VtdConfig *c,
         return VTD_FAULT_SM_BEYOND_SECOND_STAGE;
     }
     fault = walk_stage(ss, r->addr, access.perm & VTD_PERM_WRITE, &below);
-    if (!fault) {
-        fault = check_perm(c, access, below.perm);
+    if (fault) {
+        return fault;
     }
+    fault = check_perm(c, access, below.perm);
     r->addr = below.addr;
     r->perm &= below.perm;
     if (below.shift < r->shift) {

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the model needs of QEMU (vtd/vtd_env.h): guest memory, messages,
+ * delivery of notices, the log.
+ */
+#include "qemu/osdep.h"
+
+#include "exec/address-spaces.h"
+#include "hw/i386/apic_internal.h"
+#include "intel_iommu_space.h"
+#include "qemu/atomic.h"
+#include "qemu/log.h"
+#include "qemu/main-loop.h"
+#include "trace/trace-hw_i386_vtd.h"
+
+/* Guest mistakes beyond this number are only traced. */
+#define GUEST_ERRORS_LOGGED 100
+
+/* Memory, and nothing that has side effects. */
+static const MemTxAttrs memory_only = { .memory = 1 };
+
+static bool env_read(void *opaque, uint64_t gpa, void *buf, size_t len)
+{
+    return address_space_read_full(&address_space_memory, gpa, memory_only,
+                                   buf, len) == MEMTX_OK;
+}
+
+static bool env_write(void *opaque, uint64_t gpa, const void *buf, size_t len)
+{
+    return address_space_write(&address_space_memory, gpa, memory_only, buf,
+                               len) == MEMTX_OK;
+}
+
+/* The quadword at @gpa in the host's memory, or NULL.  RCU read lock held. */
+static uint64_t *quadword_at(uint64_t gpa, bool is_write)
+{
+    hwaddr offset, len = sizeof(uint64_t);
+    MemoryRegion *mr = address_space_translate(&address_space_memory, gpa,
+                                               &offset, &len, is_write,
+                                               memory_only);
+
+    if (len < sizeof(uint64_t) ||
+        !memory_access_is_direct(mr, is_write, memory_only)) {
+        return NULL;
+    }
+    return memory_region_get_ram_ptr(mr) + offset;
+}
+
+static bool env_load64(void *opaque, uint64_t gpa, uint64_t *value)
+{
+    RCU_READ_LOCK_GUARD();
+    uint64_t *p = quadword_at(gpa, false);
+
+    if (p) {
+        *value = le64_to_cpu(qatomic_read__nocheck(p));
+    }
+    return p;
+}
+
+static VtdCas env_cas64(void *opaque, uint64_t gpa, uint64_t expected,
+                        uint64_t desired)
+{
+    RCU_READ_LOCK_GUARD();
+    hwaddr len = sizeof(uint64_t);
+    uint64_t *p;
+    bool done;
+
+    /* What cannot be accessed directly would be mapped as a copy. */
+    if (!quadword_at(gpa, true)) {
+        return VTD_CAS_FAILED;
+    }
+    p = address_space_map(&address_space_memory, gpa, &len, true, memory_only);
+    if (!p) {
+        return VTD_CAS_FAILED;
+    }
+    done = qatomic_cmpxchg__nocheck(p, cpu_to_le64(expected),
+                                    cpu_to_le64(desired)) ==
+           cpu_to_le64(expected);
+    /* Marks it dirty: for migration, and for code translated from it. */
+    address_space_unmap(&address_space_memory, p, len, true, done ? len : 0);
+    return done ? VTD_CAS_DONE : VTD_CAS_CHANGED;
+}
+
+static bool is_interrupt(uint64_t addr)
+{
+    return extract64(addr, 20, 12) == VTD_MSI_RANGE_FIRST >> 20;
+}
+
+/*
+ * An interrupt goes to the APICs straight away, because a destination above
+ * 255 lies in the upper half of its address, where no APIC is mapped.  Any
+ * other address is a plain write of memory, as it is in hardware.
+ */
+static void env_send_msi(void *opaque, uint64_t addr, uint32_t data)
+{
+    MSIMessage message = { .address = addr, .data = data };
+
+    trace_vtd_own_message(addr, data);
+    if (is_interrupt(addr)) {
+        BQL_LOCK_GUARD();
+        apic_get_class(NULL)->send_msi(&message);
+    } else {
+        address_space_stl_le(&address_space_memory, addr, data, memory_only,
+                             NULL);
+    }
+}
+
+static void trace_notice(const VtdNotice *n)
+{
+    static const char *const kinds[] = {
+        [VTD_NOTICE_TRANSLATION] = "translation",
+        [VTD_NOTICE_CONTEXT] = "context cache",
+        [VTD_NOTICE_PASID_CACHE] = "PASID cache",
+        [VTD_NOTICE_IOTLB] = "IOTLB",
+        [VTD_NOTICE_PASID_IOTLB] = "PASID IOTLB",
+        [VTD_NOTICE_DEVICE_TLB] = "device TLB",
+        [VTD_NOTICE_INTERRUPT_ENTRY] = "interrupt entry cache",
+    };
+
+    trace_vtd_notice(kinds[n->kind], n->scope, n->did, n->sid, n->pasid,
+                     n->addr, n->order);
+}
+
+/* First QEMU's own devices, then the host: only the host can fail. */
+static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
+                               unsigned count, unsigned *done)
+{
+    IntelIOMMUState *s = opaque;
+
+    assert(bql_locked());
+    memory_region_transaction_begin();
+    for (unsigned i = 0; i < count; i++) {
+        trace_notice(&notices[i]);
+        if (notices[i].kind == VTD_NOTICE_INTERRUPT_ENTRY) {
+            vtd_interrupts_notice(s, &notices[i]);
+        } else {
+            vtd_spaces_notice(s, &notices[i]);
+        }
+    }
+    memory_region_transaction_commit();
+    return vtd_host_deliver(s, notices, count, done);
+}
+
+static void env_guest_error(void *opaque, const char *what, uint64_t value)
+{
+    IntelIOMMUState *s = opaque;
+
+    trace_vtd_guest_error(what, value);
+    if (qatomic_read(&s->guest_errors) < GUEST_ERRORS_LOGGED) {
+        qatomic_inc(&s->guest_errors);
+        qemu_log_mask(LOG_GUEST_ERROR,
+                      "intel-iommu: %s (0x%" PRIx64 ")\n", what, value);
+    }
+}
+
+VtdEnv vtd_env(IntelIOMMUState *s)
+{
+    return (VtdEnv){
+        .opaque = s,
+        .read = env_read,
+        .write = env_write,
+        .load64 = env_load64,
+        .cas64 = env_cas64,
+        .send_msi = env_send_msi,
+        .deliver = env_deliver,
+        .guest_error = env_guest_error,
+    };
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The iommufd interface of the host kernel as nested translation needs it.
+ *
+ * Encoders are pure: they turn decoded values of the model into the structs
+ * of linux/iommufd.h.  The calls take file descriptors and ids, keep no state
+ * and return 0 or a negative errno.
+ */
+#ifndef HW_I386_INTEL_IOMMU_IOMMUFD_H
+#define HW_I386_INTEL_IOMMU_IOMMUFD_H
+
+#include <linux/iommufd.h>
+
+#include "vtd/vtd_context.h"
+#include "vtd/vtd_notice.h"
+
+/* A first-stage configuration -> the data of a VT-d stage-1 HWPT. */
+void vtd_iommufd_encode_s1(const VtdConfig *config,
+                           struct iommu_hwpt_vtd_s1 *data);
+
+/* An IOTLB or PASID-IOTLB notice that covers the HWPT -> its entry. */
+void vtd_iommufd_encode_invalidation(
+    const VtdNotice *notice, struct iommu_hwpt_vtd_s1_invalidate *entry);
+
+/* A HWPT over @ioas_id that may be the parent of stage-1 HWPTs. */
+int vtd_iommufd_alloc_parent(int iommufd, uint32_t dev_id, uint32_t ioas_id,
+                             uint32_t *hwpt_id);
+
+/* A stage-1 HWPT on @parent_id. */
+int vtd_iommufd_alloc_s1(int iommufd, uint32_t dev_id, uint32_t parent_id,
+                         const struct iommu_hwpt_vtd_s1 *data,
+                         uint32_t *hwpt_id);
+
+/* Attach a VFIO device to a HWPT, in place of what it is attached to. */
+int vtd_iommufd_attach(int device_fd, uint32_t hwpt_id);
+
+/* Detach it: all its DMA is blocked. */
+int vtd_iommufd_detach(int device_fd);
+
+/*
+ * Invalidate @count entries of @hwpt_id in order, in one call of the kernel
+ * where that takes all of them.  *@done counts those that took effect, also
+ * after an error; *@calls is advanced by the calls made.
+ */
+int vtd_iommufd_invalidate(int iommufd, uint32_t hwpt_id,
+                           const struct iommu_hwpt_vtd_s1_invalidate *entries,
+                           unsigned count, unsigned *done, uint64_t *calls);
+
+#endif

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the devices behind the unit see.
+ *
+ * Each requester has an address space with two views, of which one is
+ * enabled: the direct one, shared by all, and the translated one, where every
+ * access asks the model.  The interrupt range belongs to both.
+ */
+#include "qemu/osdep.h"
+
+#include "exec/address-spaces.h"
+#include "hw/pci/pci_bridge.h"
+#include "hw/pci/pci_bus.h"
+#include "intel_iommu_space.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "trace/trace-hw_i386_vtd.h"
+
+typedef struct SpaceKey {
+    PCIBus *bus;
+    uint32_t devfn;
+    uint32_t pasid;
+} SpaceKey;
+
+static guint key_hash(gconstpointer p)
+{
+    const SpaceKey *key = p;
+
+    return g_direct_hash(key->bus) * 31 + (key->devfn << 20 ^ key->pasid);
+}
+
+static gboolean key_equal(gconstpointer a, gconstpointer b)
+{
+    const SpaceKey *x = a, *y = b;
+
+    return x->bus == y->bus && x->devfn == y->devfn && x->pasid == y->pasid;
+}
+
+/*
+ * Who makes the requests.
+ *
+ * The guest numbers the buses, and may do so again later; the number stands
+ * in the bridge's configuration space.  Each request looks there.
+ */
+static void source_init(VtdAddressSpace *space)
+{
+    bool has_pasid = space->pasid != VTD_NO_PASID;
+
+    vtd_source_init(&space->source,
+                    (VtdRequester){
+                        .sid = space->devfn,
+                        .has_pasid = has_pasid,
+                        .pasid = has_pasid ? space->pasid : 0,
+                    });
+}
+
+/*
+ * Other threads may be translating.  One that still read the old id drew its
+ * configuration's generation before that, so what it caches with the source
+ * is out of date once the generation has advanced.
+ */
+static void source_renumber(VtdAddressSpace *space, uint16_t sid)
+{
+    trace_vtd_space_renumbered(space->source.req.sid, sid);
+    qatomic_set(&space->source.req.sid, sid);
+    vtd_forget_configurations(space->iommu_state->unit);
+}
+
+VtdSource *vtd_space_source(VtdAddressSpace *space)
+{
+    uint16_t sid =
+        PCI_BUILD_BDF(qatomic_read(space->bus_number), space->devfn);
+
+    if (unlikely(qatomic_read(&space->source.req.sid) != sid)) {
+        source_renumber(space, sid);
+    }
+    return &space->source;
+}
+
+static void watch_bus_number(VtdAddressSpace *space, PCIBus *bus)
+{
+    if (pci_bus_is_root(bus)) {
+        space->fixed_bus_number = pci_bus_num(bus);
+        space->bus_number = &space->fixed_bus_number;
+    } else {
+        space->bus_number = &bus->parent_dev->config[PCI_SECONDARY_BUS];
+    }
+}
+
+/* A bridge is gone, and with it all that was behind it. */
+static void bridge_unrealized(DeviceListener *listener, DeviceState *dev)
+{
+    IntelIOMMUState *s =
+        container_of(listener, IntelIOMMUState, device_listener);
+    VtdAddressSpace *space;
+    GHashTableIter i;
+    PCIBus *bus;
+
+    if (!object_dynamic_cast(OBJECT(dev), TYPE_PCI_BRIDGE)) {
+        return;
+    }
+    bus = pci_bridge_get_sec_bus(PCI_BRIDGE(dev));
+    g_hash_table_iter_init(&i, s->spaces);
+    while (g_hash_table_iter_next(&i, NULL, (gpointer *)&space)) {
+        if (space->bus == bus) {
+            space->fixed_bus_number = 0;
+            space->bus_number = &space->fixed_bus_number;
+        }
+    }
+}
+
+/*
+ * IOMMU notifiers: users of an address space that cache translations.
+ */
+static void unmap(VtdAddressSpace *space, IOMMUNotifierFlag type,
+                  hwaddr first, hwaddr last)
+{
+    IOMMUNotifier *n;
+
+    trace_vtd_space_unmap(vtd_space_source(space)->req.sid, first, last);
+    IOMMU_NOTIFIER_FOREACH(n, &space->iommu) {
+        hwaddr from = MAX(first, n->start);
+        hwaddr to = MIN(last, n->end);
+        IOMMUTLBEvent event = {
+            .type = type,
+            .entry = {
+                .target_as = &address_space_memory,
+                .iova = from,
+                .addr_mask = to - from,
+                .perm = IOMMU_NONE,
+            },
+        };
+
+        /* Who wants to be told of mappings was never told of one. */
+        if (from <= to && (n->notifier_flags & type) &&
+            !(n->notifier_flags & IOMMU_NOTIFIER_MAP)) {
+            memory_region_notify_iommu_one(n, &event);
+        }
+    }
+}
+
+static void unmap_all(VtdAddressSpace *space)
+{
+    unmap(space, IOMMU_NOTIFIER_UNMAP, 0, UINT64_MAX);
+    unmap(space, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, 0, UINT64_MAX);
+}
+
+static void unmap_pages(VtdAddressSpace *space, IOMMUNotifierFlag type,
+                        const VtdNotice *n)
+{
+    unsigned shift = n->order + VTD_PAGE_SHIFT;
+
+    if (n->scope != VTD_SCOPE_PAGE || shift >= 64) {
+        unmap(space, type, 0, UINT64_MAX);
+    } else {
+        unmap(space, type, n->addr, n->addr + (1ull << shift) - 1);
+    }
+}
+
+/*
+ * Mappings are not reported to anybody.  A passed-through device that is just
+ * being plugged may ask for them: it is not served by them, but by what
+ * vtd_host_attach() does next, or its plug fails.  A device that has been
+ * plugged without that stays without access; failing here would end QEMU.
+ */
+static bool may_ask_for_mappings(VtdAddressSpace *space, Error **errp)
+{
+    IntelIOMMUState *s = space->iommu_state;
+    PCIDevice *dev = space->bus->devices[space->devfn];
+
+    if (dev && object_dynamic_cast(OBJECT(dev), "vfio-pci")) {
+        if (s->nested) {
+            return true;
+        }
+        if (DEVICE(dev)->realized) {
+            error_report_once("intel-iommu: a passed-through device has no "
+                              "access to memory while the guest translates: "
+                              "it needs nested=on and an iommufd backend");
+            return true;
+        }
+    }
+    error_setg(errp, "intel-iommu cannot report mappings to VFIO containers "
+                     "or vDPA devices; pass devices through with nested=on on "
+                     "intel-iommu and an iommufd backend");
+    return false;
+}
+
+static int space_notify_flag_changed(IOMMUMemoryRegion *iommu,
+                                     IOMMUNotifierFlag old,
+                                     IOMMUNotifierFlag now, Error **errp)
+{
+    VtdAddressSpace *space = container_of(iommu, VtdAddressSpace, iommu);
+    IntelIOMMUState *s = space->iommu_state;
+
+    if ((now & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) &&
+        !X86_IOMMU_DEVICE(s)->dt_supported) {
+        error_setg(errp, "a device with ATS needs device-iotlb=on on "
+                         "intel-iommu");
+        return -ENOTSUP;
+    }
+    if ((now & ~old & IOMMU_NOTIFIER_MAP) &&
+        !may_ask_for_mappings(space, errp)) {
+        return -ENOTSUP;
+    }
+    if (!old && now) {
+        QLIST_INSERT_HEAD(&s->notified_spaces, space, notified);
+    } else if (old && !now) {
+        QLIST_REMOVE(space, notified);
+    }
+    space->notifier_flags = now;
+    return 0;
+}
+
+/* Nobody who could be told of mappings is served by them. */
+static void space_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *notifier)
+{
+}
+
+/*
+ * Translation.
+ */
+QEMU_BUILD_BUG_ON((int)VTD_PERM_READ != (int)IOMMU_RO ||
+                  (int)VTD_PERM_WRITE != (int)IOMMU_WO);
+
+static IOMMUTLBEntry blocked(hwaddr addr)
+{
+    return (IOMMUTLBEntry){
+        .target_as = &address_space_memory,
+        .iova = addr & VTD_PAGE_MASK,
+        .addr_mask = ~VTD_PAGE_MASK,
+        .perm = IOMMU_NONE,
+    };
+}
+
+/* The view is about to change, and this request saw the old one. */
+static IOMMUTLBEntry untranslated(hwaddr addr)
+{
+    IOMMUTLBEntry entry = blocked(addr);
+
+    entry.translated_addr = entry.iova;
+    entry.perm = IOMMU_RW;
+    return entry;
+}
+
+static IOMMUTLBEntry space_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
+                                     IOMMUAccessFlags flag, int iommu_idx)
+{
+    VtdAddressSpace *space = container_of(iommu, VtdAddressSpace, iommu);
+    VtdUnit *unit = space->iommu_state->unit;
+    VtdSource *source = vtd_space_source(space);
+    VtdAccess access = { .perm = flag & IOMMU_RW };
+    uint64_t mask;
+    VtdMapping m;
+    VtdFault fault;
+
+    if (unlikely(!vtd_translation_enabled(unit))) {
+        return untranslated(addr);
+    }
+    fault = vtd_translate(unit, source, addr, access, flag == IOMMU_NONE, &m);
+    if (unlikely(fault)) {
+        trace_vtd_space_fault(source->req.sid, addr, flag,
+                              vtd_fault_name(fault));
+        return blocked(addr);
+    }
+    mask = (1ull << m.shift) - 1;
+    trace_vtd_space_translate(source->req.sid, addr, m.pa, mask, m.perm);
+    return (IOMMUTLBEntry){
+        .target_as = &address_space_memory,
+        .iova = m.iova,
+        .translated_addr = m.pa,
+        .addr_mask = mask,
+        .perm = m.perm & IOMMU_RW,
+    };
+}
+
+/*
+ * Views.
+ */
+static void space_regions_init(VtdAddressSpace *space)
+{
+    IntelIOMMUState *s = space->iommu_state;
+    g_autofree char *name = g_strdup_printf("intel-iommu-%02x.%x",
+                                            PCI_SLOT(space->devfn),
+                                            PCI_FUNC(space->devfn));
+
+    memory_region_init(&space->root, OBJECT(s), name, UINT64_MAX);
+    memory_region_init_alias(&space->direct, OBJECT(s), "untranslated",
+                             &s->untranslated, 0, UINT64_MAX);
+    memory_region_add_subregion(&space->root, 0, &space->direct);
+    memory_region_init_iommu(&space->iommu, sizeof(space->iommu),
+                             TYPE_INTEL_IOMMU_MEMORY_REGION, OBJECT(s),
+                             "translated", UINT64_MAX);
+    memory_region_set_enabled(MEMORY_REGION(&space->iommu), false);
+    memory_region_add_subregion(&space->root, 0, MEMORY_REGION(&space->iommu));
+    memory_region_init_alias(&space->interrupts, OBJECT(s), "interrupts",
+                             &s->interrupts.region, 0,
+                             memory_region_size(&s->interrupts.region));
+    memory_region_set_enabled(&space->interrupts, false);
+    memory_region_add_subregion_overlap(&space->root, VTD_MSI_RANGE_FIRST,
+                                        &space->interrupts, 1);
+    address_space_init(&space->as, &space->root, name);
+}
+
+/*
+ * A request with PASID is never an interrupt, so it always asks the model.  A
+ * bus that has no number yet has that of the root bus in its source id: whose
+ * configuration that is must not be taken for the device's.
+ */
+static bool wants_translation(VtdAddressSpace *space)
+{
+    VtdUnit *unit = space->iommu_state->unit;
+    bool numbered = space->bus_number == &space->fixed_bus_number ||
+                    *space->bus_number;
+    VtdConfig config;
+
+    if (space->host || !vtd_translation_enabled(unit)) {
+        return false;
+    }
+    if (space->pasid != VTD_NO_PASID || !numbered) {
+        return true;
+    }
+    return vtd_configuration(unit, vtd_space_source(space), &config) ||
+           config.kind != VTD_PASS_THROUGH;
+}
+
+void vtd_address_space_update(VtdAddressSpace *space)
+{
+    bool translated = wants_translation(space);
+    bool direct = !translated && !space->host;
+
+    assert(bql_locked());
+    if (translated == MEMORY_REGION(&space->iommu)->enabled &&
+        direct == space->direct.enabled) {
+        return;
+    }
+    trace_vtd_space_view(vtd_space_source(space)->req.sid, space->pasid,
+                         translated ? "translated" :
+                         direct ? "direct" : "passed through");
+    if (!translated) {
+        unmap_all(space);
+    }
+    memory_region_transaction_begin();
+    memory_region_set_enabled(&space->direct, direct);
+    memory_region_set_enabled(MEMORY_REGION(&space->iommu), translated);
+    /* The direct view has the interrupts in it. */
+    memory_region_set_enabled(&space->interrupts,
+                              !direct && space->pasid == VTD_NO_PASID);
+    memory_region_transaction_commit();
+}
+
+/* Never freed: what refers to its regions may outlive the device. */
+static VtdAddressSpace *space_new(IntelIOMMUState *s, const SpaceKey *key)
+{
+    VtdAddressSpace *space = g_new0(VtdAddressSpace, 1);
+
+    space->iommu_state = s;
+    space->bus = key->bus;
+    space->devfn = key->devfn;
+    space->pasid = key->pasid;
+    source_init(space);
+    space_regions_init(space);
+    g_hash_table_insert(s->spaces, g_memdup2(key, sizeof(*key)), space);
+    return space;
+}
+
+VtdAddressSpace *vtd_address_space(IntelIOMMUState *s, PCIBus *bus, int devfn,
+                                   uint32_t pasid)
+{
+    SpaceKey key = { .bus = bus, .devfn = devfn, .pasid = pasid };
+    VtdAddressSpace *space = g_hash_table_lookup(s->spaces, &key);
+
+    if (!space) {
+        space = space_new(s, &key);
+    }
+    watch_bus_number(space, bus);
+    vtd_address_space_update(space);
+    return space;
+}
+
+static void update_all(IntelIOMMUState *s)
+{
+    VtdAddressSpace *space;
+    GHashTableIter i;
+
+    memory_region_transaction_begin();
+    g_hash_table_iter_init(&i, s->spaces);
+    while (g_hash_table_iter_next(&i, NULL, (gpointer *)&space)) {
+        vtd_address_space_update(space);
+    }
+    memory_region_transaction_commit();
+}
+
+static void unmap_all_spaces(IntelIOMMUState *s)
+{
+    VtdAddressSpace *space, *next;
+
+    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+        unmap_all(space);
+    }
+}
+
+void vtd_spaces_reset(IntelIOMMUState *s)
+{
+    unmap_all_spaces(s);
+    update_all(s);
+}
+
+/*
+ * Notices.
+ */
+
+/* May translations of @space be what @notice invalidates? */
+static bool in_scope(VtdAddressSpace *space, const VtdNotice *notice)
+{
+    VtdConfig config;
+
+    if (notice->scope == VTD_SCOPE_GLOBAL ||
+        vtd_configuration(space->iommu_state->unit, vtd_space_source(space),
+                          &config)) {
+        return true;
+    }
+    return config.did == notice->did &&
+           (notice->kind == VTD_NOTICE_IOTLB ||
+            notice->scope == VTD_SCOPE_DOMAIN ||
+            config.pasid == notice->pasid);
+}
+
+static void iotlb_invalidated(IntelIOMMUState *s, const VtdNotice *notice)
+{
+    VtdAddressSpace *space, *next;
+
+    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+        if ((space->notifier_flags & IOMMU_NOTIFIER_UNMAP) &&
+            in_scope(space, notice)) {
+            unmap_pages(space, IOMMU_NOTIFIER_UNMAP, notice);
+        }
+    }
+}
+
+static bool is_device(VtdAddressSpace *space, const VtdNotice *notice)
+{
+    const VtdRequester *req = &vtd_space_source(space)->req;
+
+    return req->sid == notice->sid && req->has_pasid == notice->has_pasid &&
+           (!req->has_pasid || notice->all_pasids ||
+            req->pasid == notice->pasid);
+}
+
+static void device_tlb_invalidated(IntelIOMMUState *s, const VtdNotice *notice)
+{
+    VtdAddressSpace *space, *next;
+
+    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+        if ((space->notifier_flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) &&
+            is_device(space, notice)) {
+            unmap_pages(space, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, notice);
+        }
+    }
+}
+
+void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
+{
+    switch (notice->kind) {
+    case VTD_NOTICE_TRANSLATION:
+        unmap_all_spaces(s);
+        update_all(s);
+        break;
+    case VTD_NOTICE_CONTEXT:
+    case VTD_NOTICE_PASID_CACHE:
+        update_all(s);
+        break;
+    case VTD_NOTICE_IOTLB:
+    case VTD_NOTICE_PASID_IOTLB:
+        iotlb_invalidated(s, notice);
+        break;
+    case VTD_NOTICE_DEVICE_TLB:
+        device_tlb_invalidated(s, notice);
+        break;
+    case VTD_NOTICE_INTERRUPT_ENTRY:
+        break;
+    }
+}
+
+void vtd_spaces_init(IntelIOMMUState *s)
+{
+    MemoryRegion *memory = get_system_memory();
+
+    s->spaces = g_hash_table_new_full(key_hash, key_equal, g_free, NULL);
+    QLIST_INIT(&s->notified_spaces);
+    memory_region_init(&s->untranslated, OBJECT(s), "intel-iommu-untranslated",
+                       UINT64_MAX);
+    memory_region_init_alias(&s->system_memory, OBJECT(s),
+                             "intel-iommu-system-memory", memory, 0,
+                             memory_region_size(memory));
+    memory_region_add_subregion(&s->untranslated, 0, &s->system_memory);
+    memory_region_add_subregion_overlap(&s->untranslated, VTD_MSI_RANGE_FIRST,
+                                        &s->interrupts.region, 1);
+    s->device_listener.unrealize = bridge_unrealized;
+    device_listener_register(&s->device_listener);
+}
+
+static void space_region_class_init(ObjectClass *klass, void *data)
+{
+    IOMMUMemoryRegionClass *imrc = IOMMU_MEMORY_REGION_CLASS(klass);
+
+    imrc->translate = space_translate;
+    imrc->notify_flag_changed = space_notify_flag_changed;
+    imrc->replay = space_replay;
+}
+
+static const TypeInfo space_region_info = {
+    .name = TYPE_INTEL_IOMMU_MEMORY_REGION,
+    .parent = TYPE_IOMMU_MEMORY_REGION,
+    .class_init = space_region_class_init,
+};
+
+static void register_types(void)
+{
+    type_register_static(&space_region_info);
+}
+
+type_init(register_types)

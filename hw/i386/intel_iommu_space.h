@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between the files of the intel-iommu device: the address space that a
+ * device behind the unit sees, interrupts, what the model needs of QEMU, and
+ * the passed-through devices.
+ */
+#ifndef HW_I386_INTEL_IOMMU_SPACE_H
+#define HW_I386_INTEL_IOMMU_SPACE_H
+
+#include "hw/i386/intel_iommu.h"
+#include "system/host_iommu_device.h"
+#include "vtd/vtd.h"
+
+/* "Requests without PASID" where a PASID is asked for. */
+#define VTD_NO_PASID UINT32_MAX
+
+typedef struct VtdHostDevice VtdHostDevice;
+
+/* What one requester (bus, devfn, PASID) sees. */
+struct VtdAddressSpace {
+    IntelIOMMUState *iommu_state;
+    PCIBus *bus;          /* identity only; may have been unplugged */
+    uint8_t devfn;
+    uint32_t pasid;       /* or VTD_NO_PASID */
+    const uint8_t *bus_number; /* where the guest keeps it, or the next */
+    uint8_t fixed_bus_number;  /* of a bus without such a place */
+    VtdSource source;          /* by vtd_space_source() */
+    VtdHostDevice *host;  /* the device is passed through and nested */
+    AddressSpace as;
+    MemoryRegion root;    /* holds the regions below */
+    MemoryRegion direct;  /* alias of the unit's untranslated view */
+    IOMMUMemoryRegion iommu;
+    MemoryRegion interrupts; /* alias of the unit's interrupt window */
+    IOMMUNotifierFlag notifier_flags;
+    QLIST_ENTRY(VtdAddressSpace) notified; /* while notifier_flags */
+};
+
+/* Set up what the spaces have in common. */
+void vtd_spaces_init(IntelIOMMUState *s);
+
+/* Find or create; BQL held. */
+VtdAddressSpace *vtd_address_space(IntelIOMMUState *s, PCIBus *bus, int devfn,
+                                   uint32_t pasid);
+
+/* Who makes requests in @space, with the bus number of now.  Any thread. */
+VtdSource *vtd_space_source(VtdAddressSpace *space);
+
+/*
+ * Choose between the direct and the translated view from the state of the
+ * unit and the configuration of the source.  A passed-through device with
+ * @host set sees neither: its memory accesses do not go through QEMU.  BQL
+ * held.
+ */
+void vtd_address_space_update(VtdAddressSpace *space);
+
+/* All spaces again, after a reset.  BQL held. */
+void vtd_spaces_reset(IntelIOMMUState *s);
+
+/* What @notice means for the views of the spaces and for those who cache
+ * translations in QEMU.  BQL held. */
+void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice);
+
+/* Interrupts (intel_iommu_irq.c): the windows, and the IOAPIC's space. */
+void vtd_interrupts_init(IntelIOMMUState *s);
+
+/* X86IOMMUClass.int_remap: for routes that KVM keeps.  Returns 0, or -EINVAL
+ * if the interrupt is blocked now; no fault is recorded. */
+int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *in, MSIMessage *out,
+                  uint16_t sid);
+
+/* Interrupt entries were invalidated.  BQL held. */
+void vtd_interrupts_notice(IntelIOMMUState *s, const VtdNotice *notice);
+
+/* What the model needs of QEMU (intel_iommu_env.c). */
+VtdEnv vtd_env(IntelIOMMUState *s);
+
+/*
+ * Passed-through devices (intel_iommu_host.c).  BQL held in all of them.
+ */
+void vtd_host_init(IntelIOMMUState *s);
+
+/*
+ * A host device takes the place of @space's requester.  With nested=on it has
+ * to have an iommufd backend and a VT-d unit that can nest, and from then on
+ * @space->host is set and its configuration is mirrored to the host.  False
+ * with @errp set: the device cannot be used.
+ */
+bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
+                     Error **errp);
+void vtd_host_detach(VtdAddressSpace *space);
+
+/* Pass notices on to the host; as VtdEnv.deliver. */
+VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
+                             unsigned count, unsigned *done);
+
+/* The unit was reset: every device is untranslated again. */
+void vtd_host_reset(IntelIOMMUState *s);
+
+/* Counters as properties of the device (intel_iommu_stats.c). */
+void vtd_stats_init(IntelIOMMUState *s);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The intel-iommu device: a VT-d remapping unit on a q35 machine.
+ *
+ * What the rest of QEMU knows of it: the type name, where its registers lie,
+ * aw_bits and caching_mode (ACPI tables, machine checks).
+ */
+#ifndef HW_I386_INTEL_IOMMU_H
+#define HW_I386_INTEL_IOMMU_H
+
+#include "exec/memory.h"
+#include "hw/i386/x86-iommu.h"
+#include "hw/pci/pci.h"
+#include "qom/object.h"
+
+#define TYPE_INTEL_IOMMU_DEVICE "intel-iommu"
+OBJECT_DECLARE_SIMPLE_TYPE(IntelIOMMUState, INTEL_IOMMU_DEVICE)
+
+#define TYPE_INTEL_IOMMU_MEMORY_REGION "intel-iommu-iommu-memory-region"
+
+/* Where a q35 machine has the registers. */
+#define Q35_HOST_BRIDGE_IOMMU_ADDR 0xfed90000ULL
+
+/* An MSI address in two halves, as target/i386/kvm/ takes it apart. */
+#define VTD_MSI_ADDR_HI_SHIFT 32
+#define VTD_MSI_ADDR_LO_MASK 0xffffffffULL
+
+typedef struct VtdUnit VtdUnit;
+typedef struct VtdAddressSpace VtdAddressSpace;
+typedef struct VtdHost VtdHost;
+
+/* The 0xfeexxxxx range as requesters see it: writes are interrupts. */
+typedef struct VtdInterruptWindow {
+    MemoryRegion region;
+    IntelIOMMUState *iommu_state;
+    uint16_t sid; /* of a write that does not tell where it comes from */
+} VtdInterruptWindow;
+
+struct IntelIOMMUState {
+    X86IOMMUState parent_obj;
+
+    MemoryRegion registers;
+    MemoryRegion untranslated;  /* what a device sees that is not translated */
+    MemoryRegion system_memory; /* alias in it */
+    VtdInterruptWindow interrupts;        /* one for all PCI devices */
+    VtdInterruptWindow ioapic_interrupts; /* the IOAPIC's own */
+    MemoryRegion ioapic_root;
+    AddressSpace ioapic_as;
+    VtdUnit *unit;              /* the model */
+    VtdHost *host;              /* passed-through devices */
+    GHashTable *spaces;         /* VtdAddressSpace by (bus, devfn, PASID) */
+    QLIST_HEAD(, VtdAddressSpace) notified_spaces; /* have IOMMU notifiers */
+    DeviceListener device_listener; /* PCI bridges that are unplugged */
+    QEMUBH *queue_bh;           /* goes on with a long invalidation queue */
+    uint32_t guest_errors;      /* seen so far */
+
+    /*
+     * hw/i386/pc.c plugs passed-through devices only where this is set.  It
+     * is with nested=on as well: whether the guest is shown CAP.CM early
+     * enough is decided device by device.
+     */
+    bool caching_mode;
+
+    /* Properties.  Stock QEMU's names; see docs/ for the newer spellings. */
+    uint32_t version;
+    bool report_caching_mode;   /* caching-mode */
+    bool scalable_mode;
+    bool first_stage;
+    bool nested;
+    bool fs1gp;
+    bool snoop_control;
+    bool dma_drain;
+    bool dma_translation;
+    bool stale_tm;
+    bool buggy_eim;
+    bool pasid_mode;
+    bool forward_invalidation; /* off only to see tests fail */
+    uint8_t pasid_bits;
+    uint8_t aw_bits;
+    OnOffAuto intr_eim;
+};
+
+#endif
