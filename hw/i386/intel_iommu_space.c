@@ -12,8 +12,6 @@
 #include "hw/pci/pci_bridge.h"
 #include "hw/pci/pci_bus.h"
 #include "intel_iommu_space.h"
-#include "qapi/error.h"
-#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "trace/trace-hw_i386_vtd.h"
 
@@ -108,113 +106,6 @@ static void bridge_unrealized(DeviceListener *listener, DeviceState *dev)
             space->bus_number = &space->fixed_bus_number;
         }
     }
-}
-
-/*
- * IOMMU notifiers: users of an address space that cache translations.
- */
-static void unmap(VtdAddressSpace *space, IOMMUNotifierFlag type,
-                  hwaddr first, hwaddr last)
-{
-    IOMMUNotifier *n;
-
-    trace_vtd_space_unmap(vtd_space_source(space)->req.sid, first, last);
-    IOMMU_NOTIFIER_FOREACH(n, &space->iommu) {
-        hwaddr from = MAX(first, n->start);
-        hwaddr to = MIN(last, n->end);
-        IOMMUTLBEvent event = {
-            .type = type,
-            .entry = {
-                .target_as = &address_space_memory,
-                .iova = from,
-                .addr_mask = to - from,
-                .perm = IOMMU_NONE,
-            },
-        };
-
-        /* Who wants to be told of mappings was never told of one. */
-        if (from <= to && (n->notifier_flags & type) &&
-            !(n->notifier_flags & IOMMU_NOTIFIER_MAP)) {
-            memory_region_notify_iommu_one(n, &event);
-        }
-    }
-}
-
-static void unmap_all(VtdAddressSpace *space)
-{
-    unmap(space, IOMMU_NOTIFIER_UNMAP, 0, UINT64_MAX);
-    unmap(space, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, 0, UINT64_MAX);
-}
-
-static void unmap_pages(VtdAddressSpace *space, IOMMUNotifierFlag type,
-                        const VtdNotice *n)
-{
-    unsigned shift = n->order + VTD_PAGE_SHIFT;
-
-    if (n->scope != VTD_SCOPE_PAGE || shift >= 64) {
-        unmap(space, type, 0, UINT64_MAX);
-    } else {
-        unmap(space, type, n->addr, n->addr + (1ull << shift) - 1);
-    }
-}
-
-/*
- * Mappings are not reported to anybody.  A passed-through device that is just
- * being plugged may ask for them: it is not served by them, but by what
- * vtd_host_attach() does next, or its plug fails.  A device that has been
- * plugged without that stays without access; failing here would end QEMU.
- */
-static bool may_ask_for_mappings(VtdAddressSpace *space, Error **errp)
-{
-    IntelIOMMUState *s = space->iommu_state;
-    PCIDevice *dev = space->bus->devices[space->devfn];
-
-    if (dev && object_dynamic_cast(OBJECT(dev), "vfio-pci")) {
-        if (s->nested) {
-            return true;
-        }
-        if (DEVICE(dev)->realized) {
-            error_report_once("intel-iommu: a passed-through device has no "
-                              "access to memory while the guest translates: "
-                              "it needs nested=on and an iommufd backend");
-            return true;
-        }
-    }
-    error_setg(errp, "intel-iommu cannot report mappings to VFIO containers "
-                     "or vDPA devices; pass devices through with nested=on on "
-                     "intel-iommu and an iommufd backend");
-    return false;
-}
-
-static int space_notify_flag_changed(IOMMUMemoryRegion *iommu,
-                                     IOMMUNotifierFlag old,
-                                     IOMMUNotifierFlag now, Error **errp)
-{
-    VtdAddressSpace *space = container_of(iommu, VtdAddressSpace, iommu);
-    IntelIOMMUState *s = space->iommu_state;
-
-    if ((now & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) &&
-        !X86_IOMMU_DEVICE(s)->dt_supported) {
-        error_setg(errp, "a device with ATS needs device-iotlb=on on "
-                         "intel-iommu");
-        return -ENOTSUP;
-    }
-    if ((now & ~old & IOMMU_NOTIFIER_MAP) &&
-        !may_ask_for_mappings(space, errp)) {
-        return -ENOTSUP;
-    }
-    if (!old && now) {
-        QLIST_INSERT_HEAD(&s->notified_spaces, space, notified);
-    } else if (old && !now) {
-        QLIST_REMOVE(space, notified);
-    }
-    space->notifier_flags = now;
-    return 0;
-}
-
-/* Nobody who could be told of mappings is served by them. */
-static void space_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *notifier)
-{
 }
 
 /*
@@ -338,7 +229,7 @@ void vtd_address_space_update(VtdAddressSpace *space)
                          translated ? "translated" :
                          direct ? "direct" : "passed through");
     if (!translated) {
-        unmap_all(space);
+        vtd_unmap_space(space);
     }
     memory_region_transaction_begin();
     memory_region_set_enabled(&space->direct, direct);
@@ -391,91 +282,29 @@ static void update_all(IntelIOMMUState *s)
     memory_region_transaction_commit();
 }
 
-static void unmap_all_spaces(IntelIOMMUState *s)
-{
-    VtdAddressSpace *space, *next;
-
-    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
-        unmap_all(space);
-    }
-}
-
 void vtd_spaces_reset(IntelIOMMUState *s)
 {
-    unmap_all_spaces(s);
+    vtd_unmap_all_spaces(s);
     update_all(s);
-}
-
-/*
- * Notices.
- */
-
-/* May translations of @space be what @notice invalidates? */
-static bool in_scope(VtdAddressSpace *space, const VtdNotice *notice)
-{
-    VtdConfig config;
-
-    if (notice->scope == VTD_SCOPE_GLOBAL ||
-        vtd_configuration(space->iommu_state->unit, vtd_space_source(space),
-                          &config)) {
-        return true;
-    }
-    return config.did == notice->did &&
-           (notice->kind == VTD_NOTICE_IOTLB ||
-            notice->scope == VTD_SCOPE_DOMAIN ||
-            config.pasid == notice->pasid);
-}
-
-static void iotlb_invalidated(IntelIOMMUState *s, const VtdNotice *notice)
-{
-    VtdAddressSpace *space, *next;
-
-    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
-        if ((space->notifier_flags & IOMMU_NOTIFIER_UNMAP) &&
-            in_scope(space, notice)) {
-            unmap_pages(space, IOMMU_NOTIFIER_UNMAP, notice);
-        }
-    }
-}
-
-static bool is_device(VtdAddressSpace *space, const VtdNotice *notice)
-{
-    const VtdRequester *req = &vtd_space_source(space)->req;
-
-    return req->sid == notice->sid && req->has_pasid == notice->has_pasid &&
-           (!req->has_pasid || notice->all_pasids ||
-            req->pasid == notice->pasid);
-}
-
-static void device_tlb_invalidated(IntelIOMMUState *s, const VtdNotice *notice)
-{
-    VtdAddressSpace *space, *next;
-
-    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
-        if ((space->notifier_flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) &&
-            is_device(space, notice)) {
-            unmap_pages(space, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, notice);
-        }
-    }
 }
 
 void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
 {
     switch (notice->kind) {
     case VTD_NOTICE_TRANSLATION:
-        unmap_all_spaces(s);
-        update_all(s);
-        break;
     case VTD_NOTICE_CONTEXT:
     case VTD_NOTICE_PASID_CACHE:
+        /* What comes next for the old domain would not be seen to concern a
+         * source that has moved to another one. */
+        vtd_unmap_all_spaces(s);
         update_all(s);
         break;
     case VTD_NOTICE_IOTLB:
     case VTD_NOTICE_PASID_IOTLB:
-        iotlb_invalidated(s, notice);
+        vtd_unmap_iotlb(s, notice);
         break;
     case VTD_NOTICE_DEVICE_TLB:
-        device_tlb_invalidated(s, notice);
+        vtd_unmap_device_tlb(s, notice);
         break;
     case VTD_NOTICE_INTERRUPT_ENTRY:
         break;
@@ -505,8 +334,8 @@ static void space_region_class_init(ObjectClass *klass, void *data)
     IOMMUMemoryRegionClass *imrc = IOMMU_MEMORY_REGION_CLASS(klass);
 
     imrc->translate = space_translate;
-    imrc->notify_flag_changed = space_notify_flag_changed;
-    imrc->replay = space_replay;
+    imrc->notify_flag_changed = vtd_notify_flag_changed;
+    imrc->replay = vtd_notify_replay;
 }
 
 static const TypeInfo space_region_info = {

@@ -60,6 +60,18 @@ void vtd_spaces_reset(IntelIOMMUState *s);
  * translations in QEMU.  BQL held. */
 void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice);
 
+/*
+ * IOMMU notifiers (intel_iommu_notify.c): the functions of the memory region
+ * class, and what tells notifiers that translations are gone.  BQL held.
+ */
+int vtd_notify_flag_changed(IOMMUMemoryRegion *iommu, IOMMUNotifierFlag old,
+                            IOMMUNotifierFlag now, Error **errp);
+void vtd_notify_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *notifier);
+void vtd_unmap_space(VtdAddressSpace *space);
+void vtd_unmap_all_spaces(IntelIOMMUState *s);
+void vtd_unmap_iotlb(IntelIOMMUState *s, const VtdNotice *notice);
+void vtd_unmap_device_tlb(IntelIOMMUState *s, const VtdNotice *notice);
+
 /* Interrupts (intel_iommu_irq.c): the windows, and the IOAPIC's space. */
 void vtd_interrupts_init(IntelIOMMUState *s);
 

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * IOMMU notifiers: users of an address space that cache translations (vhost),
+ * or would like to be told of each mapping (VFIO containers, vDPA).
+ */
+#include "qemu/osdep.h"
+
+#include "exec/address-spaces.h"
+#include "hw/pci/pci_bus.h"
+#include "intel_iommu_space.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "trace/trace-hw_i386_vtd.h"
+
+static void unmap(VtdAddressSpace *space, IOMMUNotifierFlag type,
+                  hwaddr first, hwaddr last)
+{
+    IOMMUNotifier *n;
+
+    IOMMU_NOTIFIER_FOREACH(n, &space->iommu) {
+        hwaddr from = MAX(first, n->start);
+        hwaddr to = MIN(last, n->end);
+        IOMMUTLBEvent event = {
+            .type = type,
+            .entry = {
+                .target_as = &address_space_memory,
+                .iova = from,
+                .addr_mask = to - from,
+                .perm = IOMMU_NONE,
+            },
+        };
+
+        /* Who wants to be told of mappings was never told of one. */
+        if (from <= to && (n->notifier_flags & type) &&
+            !(n->notifier_flags & IOMMU_NOTIFIER_MAP)) {
+            trace_vtd_space_unmap(space->source.req.sid, from, to);
+            memory_region_notify_iommu_one(n, &event);
+        }
+    }
+}
+
+void vtd_unmap_space(VtdAddressSpace *space)
+{
+    unmap(space, IOMMU_NOTIFIER_UNMAP, 0, UINT64_MAX);
+    unmap(space, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, 0, UINT64_MAX);
+}
+
+static void unmap_pages(VtdAddressSpace *space, IOMMUNotifierFlag type,
+                        const VtdNotice *n)
+{
+    unsigned shift = n->order + VTD_PAGE_SHIFT;
+
+    if (n->scope != VTD_SCOPE_PAGE || shift >= 64) {
+        unmap(space, type, 0, UINT64_MAX);
+    } else {
+        unmap(space, type, n->addr, n->addr + (1ull << shift) - 1);
+    }
+}
+
+/*
+ * Mappings are not reported to anybody.  A passed-through device that is just
+ * being plugged may ask for them: it is not served by them, but by what
+ * vtd_host_attach() does next, or its plug fails.  A device that has been
+ * plugged without that stays without access; failing here would end QEMU.
+ */
+static bool may_ask_for_mappings(VtdAddressSpace *space, Error **errp)
+{
+    IntelIOMMUState *s = space->iommu_state;
+    PCIDevice *dev = space->bus->devices[space->devfn];
+
+    if (dev && object_dynamic_cast(OBJECT(dev), "vfio-pci")) {
+        if (s->nested) {
+            return true;
+        }
+        if (DEVICE(dev)->realized) {
+            error_report_once("intel-iommu: a passed-through device has no "
+                              "access to memory while the guest translates: "
+                              "it needs nested=on and an iommufd backend");
+            return true;
+        }
+    }
+    error_setg(errp, "intel-iommu cannot report mappings to VFIO containers "
+                     "or vDPA devices; pass devices through with nested=on on "
+                     "intel-iommu and an iommufd backend");
+    return false;
+}
+
+int vtd_notify_flag_changed(IOMMUMemoryRegion *iommu, IOMMUNotifierFlag old,
+                            IOMMUNotifierFlag now, Error **errp)
+{
+    VtdAddressSpace *space = container_of(iommu, VtdAddressSpace, iommu);
+    IntelIOMMUState *s = space->iommu_state;
+
+    if ((now & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) &&
+        !X86_IOMMU_DEVICE(s)->dt_supported) {
+        error_setg(errp, "a device with ATS needs device-iotlb=on on "
+                         "intel-iommu");
+        return -ENOTSUP;
+    }
+    if ((now & ~old & IOMMU_NOTIFIER_MAP) &&
+        !may_ask_for_mappings(space, errp)) {
+        return -ENOTSUP;
+    }
+    if (!old && now) {
+        QLIST_INSERT_HEAD(&s->notified_spaces, space, notified);
+    } else if (old && !now) {
+        QLIST_REMOVE(space, notified);
+    }
+    space->notifier_flags = now;
+    return 0;
+}
+
+/* Nobody who could be told of mappings is served by them. */
+void vtd_notify_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *notifier)
+{
+}
+
+void vtd_unmap_all_spaces(IntelIOMMUState *s)
+{
+    VtdAddressSpace *space, *next;
+
+    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+        vtd_unmap_space(space);
+    }
+}
+
+/* May translations of @space be what @notice invalidates? */
+static bool in_scope(VtdAddressSpace *space, const VtdNotice *notice)
+{
+    VtdConfig config;
+
+    if (notice->scope == VTD_SCOPE_GLOBAL ||
+        vtd_configuration(space->iommu_state->unit, vtd_space_source(space),
+                          &config)) {
+        return true;
+    }
+    return config.did == notice->did &&
+           (notice->kind == VTD_NOTICE_IOTLB ||
+            notice->scope == VTD_SCOPE_DOMAIN ||
+            config.pasid == notice->pasid);
+}
+
+void vtd_unmap_iotlb(IntelIOMMUState *s, const VtdNotice *notice)
+{
+    VtdAddressSpace *space, *next;
+
+    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+        if ((space->notifier_flags & IOMMU_NOTIFIER_UNMAP) &&
+            in_scope(space, notice)) {
+            unmap_pages(space, IOMMU_NOTIFIER_UNMAP, notice);
+        }
+    }
+}
+
+static bool is_device(VtdAddressSpace *space, const VtdNotice *notice)
+{
+    const VtdRequester *req = &vtd_space_source(space)->req;
+
+    return req->sid == notice->sid && req->has_pasid == notice->has_pasid &&
+           (!req->has_pasid || notice->all_pasids ||
+            req->pasid == notice->pasid);
+}
+
+void vtd_unmap_device_tlb(IntelIOMMUState *s, const VtdNotice *notice)
+{
+    VtdAddressSpace *space, *next;
+
+    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+        if ((space->notifier_flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) &&
+            is_device(space, notice)) {
+            unmap_pages(space, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, notice);
+        }
+    }
+}
