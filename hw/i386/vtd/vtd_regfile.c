@@ -9,38 +9,45 @@ typedef struct Reg {
     uint64_t reset;
     uint64_t writable;
     uint64_t write_1_clears;
+    uint64_t read_only; /* set by the unit, not by the guest */
 } Reg;
 
 /* GCMD is write-only and reads as zero; its bits act in vtd_ctrl.c.  CAP and
  * ECAP come from the configuration; what is not listed reads as zero. */
+#define ALL VTD_BITS(63, 0)
+#define FRCD_UPPER \
+    (VTD_FRCD_SID | VTD_FRCD_T2 | VTD_FRCD_PRIV | VTD_FRCD_EXE | \
+     VTD_FRCD_PP | VTD_FRCD_FR | VTD_FRCD_PV | VTD_FRCD_T1)
 static const Reg registers[] = {
-    { VTD_REG_VER, 4, VTD_VERSION_1_0, 0, 0 },
-    { VTD_REG_GSTS, 4, 0, 0, 0 },
-    { VTD_REG_RTADDR, 8, 0, VTD_RTADDR_RTA | VTD_RTADDR_TTM, 0 },
+    { VTD_REG_VER, 4, VTD_VERSION_1_0, 0, 0, 0xff },
+    { VTD_REG_GSTS, 4, 0, 0, 0, 0 },
+    { VTD_REG_RTADDR, 8, 0, VTD_RTADDR_RTA | VTD_RTADDR_TTM, 0, 0 },
     { VTD_REG_CCMD, 8, 0,
       VTD_CCMD_ICC | VTD_CCMD_CIRG | VTD_CCMD_FM | VTD_CCMD_SID |
           VTD_CCMD_DID,
-      0 },
-    { VTD_REG_FSTS, 4, 0, 0, VTD_FSTS_PFO | VTD_FSTS_QUEUE_ERRORS },
-    { VTD_REG_FECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0 },
-    { VTD_REG_FEDATA, 4, 0, VTD_BITS(31, 0), 0 },
-    { VTD_REG_FEADDR, 4, 0, VTD_EVENT_ADDR, 0 },
-    { VTD_REG_FEUADDR, 4, 0, VTD_BITS(31, 0), 0 },
-    { VTD_REG_IQH, 8, 0, 0, 0 },
-    { VTD_REG_IQT, 8, 0, VTD_IQ_POINTER, 0 },
-    { VTD_REG_IQA, 8, 0, VTD_IQA_IQA | VTD_IQA_DW | VTD_IQA_QS, 0 },
-    { VTD_REG_ICS, 4, 0, 0, VTD_ICS_IWC },
-    { VTD_REG_IECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0 },
-    { VTD_REG_IEDATA, 4, 0, VTD_BITS(31, 0), 0 },
-    { VTD_REG_IEADDR, 4, 0, VTD_EVENT_ADDR, 0 },
-    { VTD_REG_IEUADDR, 4, 0, VTD_BITS(31, 0), 0 },
-    { VTD_REG_IQERCD, 8, 0, 0, 0 },
-    { VTD_REG_IRTA, 8, 0, VTD_IRTA_IRTA | VTD_IRTA_EIME | VTD_IRTA_S, 0 },
-    { VTD_REG_IVA, 8, 0, VTD_IVA_ADDR | VTD_IVA_IH | VTD_IVA_AM, 0 },
+      0, VTD_CCMD_CAIG },
+    { VTD_REG_FSTS, 4, 0, 0, VTD_FSTS_PFO | VTD_FSTS_QUEUE_ERRORS,
+      VTD_FSTS_PPF | VTD_FSTS_FRI },
+    { VTD_REG_FECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, VTD_EVENT_IP },
+    { VTD_REG_FEDATA, 4, 0, VTD_BITS(31, 0), 0, 0 },
+    { VTD_REG_FEADDR, 4, 0, VTD_EVENT_ADDR, 0, 0 },
+    { VTD_REG_FEUADDR, 4, 0, VTD_BITS(31, 0), 0, 0 },
+    { VTD_REG_IQH, 8, 0, 0, 0, VTD_IQ_POINTER },
+    { VTD_REG_IQT, 8, 0, VTD_IQ_POINTER, 0, 0 },
+    { VTD_REG_IQA, 8, 0, VTD_IQA_IQA | VTD_IQA_DW | VTD_IQA_QS, 0, 0 },
+    { VTD_REG_ICS, 4, 0, 0, VTD_ICS_IWC, 0 },
+    { VTD_REG_IECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, VTD_EVENT_IP },
+    { VTD_REG_IEDATA, 4, 0, VTD_BITS(31, 0), 0, 0 },
+    { VTD_REG_IEADDR, 4, 0, VTD_EVENT_ADDR, 0, 0 },
+    { VTD_REG_IEUADDR, 4, 0, VTD_BITS(31, 0), 0, 0 },
+    { VTD_REG_IQERCD, 8, 0, 0, 0, VTD_IQERCD_IQEI },
+    { VTD_REG_IRTA, 8, 0, VTD_IRTA_IRTA | VTD_IRTA_EIME | VTD_IRTA_S, 0, 0 },
+    { VTD_REG_IVA, 8, 0, VTD_IVA_ADDR | VTD_IVA_IH | VTD_IVA_AM, 0, 0 },
     { VTD_REG_IOTLB, 8, 0,
-      VTD_IOTLB_IVT | VTD_IOTLB_IIRG | VTD_IOTLB_DID | VTD_BITS(49, 48), 0 },
-    { VTD_REG_FRCD, 8, 0, 0, 0 },
-    { VTD_REG_FRCD + 8, 8, 0, 0, VTD_FRCD_F },
+      VTD_IOTLB_IVT | VTD_IOTLB_IIRG | VTD_IOTLB_DID | VTD_BITS(49, 48), 0,
+      VTD_IOTLB_IAIG },
+    { VTD_REG_FRCD, 8, 0, 0, 0, ALL },
+    { VTD_REG_FRCD + 8, 8, 0, 0, VTD_FRCD_F, FRCD_UPPER },
 };
 #define REGISTERS (sizeof(registers) / sizeof(registers[0]))
 
@@ -81,5 +88,23 @@ void vtd_regfile_guest_write(VtdRegFile *regs, unsigned offset,
         vtd_reg32_set(regs, offset,
                       (old & ~writable & ~(value & clears)) |
                           (value & writable));
+    }
+}
+
+void vtd_regfile_load(VtdRegFile *regs, const uint8_t *bytes, unsigned size)
+{
+    for (unsigned offset = 0; offset < size; offset += 4) {
+        const Reg *reg = find(offset);
+
+        if (reg) {
+            uint64_t bits =
+                reg->writable | reg->write_1_clears | reg->read_only;
+            unsigned shift = (offset - reg->offset) * 8;
+            uint32_t value = bytes[offset] | bytes[offset + 1] << 8 |
+                             bytes[offset + 2] << 16 |
+                             (uint32_t)bytes[offset + 3] << 24;
+
+            vtd_reg32_set(regs, offset, value & (uint32_t)(bits >> shift));
+        }
     }
 }

@@ -24,6 +24,10 @@ void vtd_regfile_reset(VtdRegFile *regs, uint64_t cap, uint64_t ecap);
 void vtd_regfile_guest_write(VtdRegFile *regs, unsigned offset,
                              uint32_t value);
 
+/* Take the first @size bytes of the registers from @bytes: bits that no
+ * register has are left out. */
+void vtd_regfile_load(VtdRegFile *regs, const uint8_t *bytes, unsigned size);
+
 /* The unit's own view: any bit can be read and written. */
 static inline uint32_t vtd_reg32(const VtdRegFile *regs, unsigned offset)
 {

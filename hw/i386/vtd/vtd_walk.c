@@ -457,3 +457,26 @@ VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
     };
     return VTD_FAULT_NONE;
 }
+
+bool vtd_second_stage_entry(const VtdCaps *caps, uint64_t raw, unsigned level,
+                            VtdEntry *entry)
+{
+    Stage stage = {
+        .format = &second_stage_format,
+        .table_rsvd = caps->ss_table_rsvd,
+        .leaf_rsvd = caps->ss_leaf_rsvd,
+        .faults = { .not_present = VTD_FAULT_SS_NOT_PRESENT,
+                    .reserved = VTD_FAULT_SS_RESERVED },
+    };
+    Entry e;
+
+    if (decode_entry(&stage, raw, level, &e)) {
+        return false;
+    }
+    *entry = (VtdEntry){
+        .leaf = e.leaf,
+        .perm = e.perm,
+        .addr = raw & VTD_PTE_ADDR,
+    };
+    return true;
+}

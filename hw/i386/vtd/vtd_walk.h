@@ -11,6 +11,13 @@
 
 #include "vtd_context.h"
 
+/* What one paging entry says. */
+typedef struct VtdEntry {
+    bool leaf;
+    uint8_t perm;  /* VTD_PERM_* */
+    uint64_t addr; /* of the page or of the next table */
+} VtdEntry;
+
 typedef struct VtdAccess {
     uint8_t perm; /* VTD_PERM_* that the request needs */
     bool supervisor; /* privileged mode requested */
@@ -26,5 +33,10 @@ typedef struct VtdAccess {
 VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
                   const VtdConfig *config, uint64_t iova, VtdAccess access,
                   VtdMapping *out);
+
+/* Decode the second-stage entry @raw at @level.  False: it is not present, or
+ * has reserved bits set. */
+bool vtd_second_stage_entry(const VtdCaps *caps, uint64_t raw, unsigned level,
+                            VtdEntry *entry);
 
 #endif
