@@ -15,7 +15,6 @@
 #include "hw/qdev-properties.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
-#include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "system/kvm.h"
@@ -141,6 +140,7 @@ static VtdOptions options(IntelIOMMUState *s)
         .interrupt_remap = x86_iommu_ir_supported(x86),
         .eim = s->intr_eim == ON_OFF_AUTO_ON,
         .snoop_control = s->snoop_control,
+        .stale_tm = s->stale_tm,
         .caching_mode = s->report_caching_mode,
         .drain = s->dma_drain,
     };
@@ -220,12 +220,6 @@ static const Property intel_iommu_properties[] = {
                      forward_invalidation, true),
 };
 
-/* The model's state cannot be sent yet. */
-static const VMStateDescription intel_iommu_vmstate = {
-    .name = TYPE_INTEL_IOMMU_DEVICE,
-    .unmigratable = 1,
-};
-
 static void intel_iommu_class_init(ObjectClass *klass, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
@@ -233,7 +227,7 @@ static void intel_iommu_class_init(ObjectClass *klass, void *data)
 
     dc->desc = "Intel IOMMU (VT-d) DMA Remapping device";
     dc->hotpluggable = false;
-    dc->vmsd = &intel_iommu_vmstate;
+    dc->vmsd = &vtd_vmstate;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     device_class_set_props(dc, intel_iommu_properties);
     x86->realize = intel_iommu_realize;

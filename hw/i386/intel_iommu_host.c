@@ -377,21 +377,21 @@ void vtd_host_reset(IntelIOMMUState *s)
 /* What the host's unit must have for what the guest is shown. */
 typedef struct Requirement {
     const char *feature;
-    const char *property; /* what to change in the guest's unit */
+    const char *remedy; /* what to change in the guest's unit, if that helps */
     bool in_cap; /* of CAP, else of ECAP */
     uint64_t host_bit;
     uint64_t shown_bit; /* needed if the guest's unit shows this one */
 } Requirement;
 
 static const Requirement requirements[] = {
-    { "scalable mode (ECAP.SMTS)", "nested=off", false, VTD_ECAP_SMTS,
+    { "scalable mode (ECAP.SMTS)", NULL, false, VTD_ECAP_SMTS,
       VTD_ECAP_SMTS },
-    { "nested translation (ECAP.NEST)", "nested=off", false, VTD_ECAP_NEST,
+    { "nested translation (ECAP.NEST)", NULL, false, VTD_ECAP_NEST,
       VTD_ECAP_NEST },
-    { "second-stage translation (ECAP.SSTS)", "nested=off", false,
-      VTD_ECAP_SSTS, VTD_ECAP_NEST },
-    { "first-stage translation (ECAP.FSTS)", "nested=off", false,
-      VTD_ECAP_FSTS, VTD_ECAP_FSTS },
+    { "second-stage translation (ECAP.SSTS)", NULL, false, VTD_ECAP_SSTS,
+      VTD_ECAP_NEST },
+    { "first-stage translation (ECAP.FSTS)", NULL, false, VTD_ECAP_FSTS,
+      VTD_ECAP_FSTS },
     { "1 GiB first-stage pages (CAP.FS1GP)", "fs1gp=off", true,
       VTD_CAP_FS1GP, VTD_CAP_FS1GP },
 };
@@ -430,6 +430,9 @@ static bool check_host(IntelIOMMUState *s, VFIODevice *vfio, Error **errp)
                    vfio->name, type);
         return false;
     }
+    if (!check_width(s, vfio->name, info.cap_reg, errp)) {
+        return false;
+    }
     for (unsigned i = 0; i < ARRAY_SIZE(requirements); i++) {
         const Requirement *r = &requirements[i];
         uint64_t shown = r->in_cap ? s->unit->caps.cap : s->unit->caps.ecap;
@@ -441,11 +444,16 @@ static bool check_host(IntelIOMMUState *s, VFIODevice *vfio, Error **errp)
                        "(host CAP 0x%" PRIx64 ", ECAP 0x%" PRIx64 ")",
                        vfio->name, r->feature, (uint64_t)info.cap_reg,
                        (uint64_t)info.ecap_reg);
-            error_append_hint(errp, "Set %s on intel-iommu.\n", r->property);
+            if (r->remedy) {
+                error_append_hint(errp, "Set %s on intel-iommu.\n", r->remedy);
+            } else {
+                error_append_hint(errp, "On this host set nested=off,"
+                                        "x-flts=off,caching-mode=on.\n");
+            }
             return false;
         }
     }
-    return check_width(s, vfio->name, info.cap_reg, errp);
+    return true;
 }
 
 /*
@@ -471,23 +479,55 @@ static bool show_caching_mode(IntelIOMMUState *s, const char *name,
     return true;
 }
 
-static bool check_backend(IntelIOMMUState *s, HostIOMMUDevice *hiod,
-                          Error **errp)
+static bool check_backend(HostIOMMUDevice *hiod, Error **errp)
 {
-    if (!s->nested) {
-        error_setg(errp, "%s: passing a device through behind intel-iommu "
-                         "needs nested translation",
-                   hiod->name);
-        error_append_hint(errp, "Set nested=on,x-scalable-mode=on,x-flts=on "
-                                "on intel-iommu.\n");
-        return false;
-    }
     if (!object_dynamic_cast(OBJECT(hiod), TYPE_HOST_IOMMU_DEVICE_IOMMUFD)) {
-        error_setg(errp, "%s: nested=on needs the iommufd backend, this "
-                         "device uses a VFIO type1 container",
+        error_setg(errp,
+                   "%s: nested=on needs the iommufd backend, this device uses "
+                   "a VFIO type1 container",
                    hiod->name);
         error_append_hint(errp, "Add '-object iommufd,id=ID' and "
                                 "'iommufd=ID' to the device.\n");
+        return false;
+    }
+    return true;
+}
+
+/*
+ * Without nested translation VFIO maps what the guest's second-stage tables
+ * say (intel_iommu_shadow.c).  First-stage tables cannot be followed: nobody
+ * tells of a first-stage entry that becomes present.
+ */
+static bool check_shadowed(IntelIOMMUState *s, HostIOMMUDevice *hiod,
+                           Error **errp)
+{
+    HostIOMMUDeviceClass *class = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
+    int host_bits = class->get_cap(hiod, HOST_IOMMU_DEVICE_CAP_AW_BITS, errp);
+
+    if (host_bits < 0) {
+        return false;
+    }
+    if (s->first_stage) {
+        error_setg(errp,
+                   "%s: with x-flts=on devices are passed through by nested "
+                   "translation only",
+                   hiod->name);
+        error_append_hint(errp, "Set nested=on on intel-iommu, or x-flts=off "
+                                "with caching-mode=on.\n");
+        return false;
+    }
+    if (!(s->unit->caps.cap & VTD_CAP_CM)) {
+        error_setg(errp,
+                   "%s: passing a device through behind intel-iommu needs "
+                   "nested=on, or caching-mode=on",
+                   hiod->name);
+        return false;
+    }
+    if (s->aw_bits > host_bits) {
+        error_setg(errp,
+                   "%s: aw-bits=%u, but the host's IOMMU has %d address bits",
+                   hiod->name, s->aw_bits, host_bits);
+        error_append_hint(errp, "Set aw-bits to at most %d.\n", host_bits);
         return false;
     }
     return true;
@@ -533,7 +573,10 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
     VFIODevice *vfio = hiod->agent;
     VtdHostDevice *dev;
 
-    if (!check_backend(s, hiod, errp) || !check_host(s, vfio, errp) ||
+    if (!s->nested) {
+        return check_shadowed(s, hiod, errp);
+    }
+    if (!check_backend(hiod, errp) || !check_host(s, vfio, errp) ||
         !show_caching_mode(s, vfio->name, errp)) {
         return false;
     }

@@ -6,7 +6,6 @@
 #include "qemu/osdep.h"
 
 #include "exec/address-spaces.h"
-#include "hw/pci/pci_bus.h"
 #include "intel_iommu_space.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
@@ -30,7 +29,7 @@ static void unmap(VtdAddressSpace *space, IOMMUNotifierFlag type,
             },
         };
 
-        /* Who wants to be told of mappings was never told of one. */
+        /* Who is told of mappings is told by intel_iommu_shadow.c. */
         if (from <= to && (n->notifier_flags & type) &&
             !(n->notifier_flags & IOMMU_NOTIFIER_MAP)) {
             trace_vtd_space_unmap(space->source.req.sid, from, to);
@@ -58,30 +57,17 @@ static void unmap_pages(VtdAddressSpace *space, IOMMUNotifierFlag type,
 }
 
 /*
- * Mappings are not reported to anybody.  A passed-through device that is just
- * being plugged may ask for them: it is not served by them, but by what
- * vtd_host_attach() does next, or its plug fails.  A device that has been
- * plugged without that stays without access; failing here would end QEMU.
+ * Mappings are known only if the guest tells of entries that become present.
+ * A device that is being passed through with nested translation asks for
+ * mappings before vtd_host_attach() takes it over; it needs none then.
  */
-static bool may_ask_for_mappings(VtdAddressSpace *space, Error **errp)
+static bool may_ask_for_mappings(IntelIOMMUState *s, Error **errp)
 {
-    IntelIOMMUState *s = space->iommu_state;
-    PCIDevice *dev = space->bus->devices[space->devfn];
-
-    if (dev && object_dynamic_cast(OBJECT(dev), "vfio-pci")) {
-        if (s->nested) {
-            return true;
-        }
-        if (DEVICE(dev)->realized) {
-            error_report_once("intel-iommu: a passed-through device has no "
-                              "access to memory while the guest translates: "
-                              "it needs nested=on and an iommufd backend");
-            return true;
-        }
+    if (s->nested || (s->unit->caps.cap & VTD_CAP_CM)) {
+        return true;
     }
-    error_setg(errp, "intel-iommu cannot report mappings to VFIO containers "
-                     "or vDPA devices; pass devices through with nested=on on "
-                     "intel-iommu and an iommufd backend");
+    error_setg(errp, "a VFIO container or vDPA device behind intel-iommu "
+                     "needs caching-mode=on on intel-iommu");
     return false;
 }
 
@@ -98,7 +84,7 @@ int vtd_notify_flag_changed(IOMMUMemoryRegion *iommu, IOMMUNotifierFlag old,
         return -ENOTSUP;
     }
     if ((now & ~old & IOMMU_NOTIFIER_MAP) &&
-        !may_ask_for_mappings(space, errp)) {
+        !may_ask_for_mappings(s, errp)) {
         return -ENOTSUP;
     }
     if (!old && now) {
@@ -107,12 +93,14 @@ int vtd_notify_flag_changed(IOMMUMemoryRegion *iommu, IOMMUNotifierFlag old,
         QLIST_REMOVE(space, notified);
     }
     space->notifier_flags = now;
+    vtd_shadow_space_changed(space, true); /* a replay follows */
     return 0;
 }
 
-/* Nobody who could be told of mappings is served by them. */
 void vtd_notify_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *notifier)
 {
+    vtd_shadow_replay_to(container_of(iommu, VtdAddressSpace, iommu),
+                         notifier);
 }
 
 void vtd_unmap_all_spaces(IntelIOMMUState *s)

@@ -282,10 +282,19 @@ static void update_all(IntelIOMMUState *s)
     memory_region_transaction_commit();
 }
 
+/* Configurations have changed, or may have. */
+static void configurations_changed(IntelIOMMUState *s)
+{
+    /* What comes next for the old domain would not be seen to concern a
+     * source that has moved to another one. */
+    vtd_unmap_all_spaces(s);
+    vtd_shadow_configurations_changed(s);
+    update_all(s);
+}
+
 void vtd_spaces_reset(IntelIOMMUState *s)
 {
-    vtd_unmap_all_spaces(s);
-    update_all(s);
+    configurations_changed(s);
 }
 
 void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
@@ -294,12 +303,12 @@ void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
     case VTD_NOTICE_TRANSLATION:
     case VTD_NOTICE_CONTEXT:
     case VTD_NOTICE_PASID_CACHE:
-        /* What comes next for the old domain would not be seen to concern a
-         * source that has moved to another one. */
-        vtd_unmap_all_spaces(s);
-        update_all(s);
+        configurations_changed(s);
         break;
     case VTD_NOTICE_IOTLB:
+        vtd_shadow_invalidate(s, notice);
+        vtd_unmap_iotlb(s, notice);
+        break;
     case VTD_NOTICE_PASID_IOTLB:
         vtd_unmap_iotlb(s, notice);
         break;

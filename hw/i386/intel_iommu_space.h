@@ -15,6 +15,7 @@
 #define VTD_NO_PASID UINT32_MAX
 
 typedef struct VtdHostDevice VtdHostDevice;
+typedef struct VtdShadowDomain VtdShadowDomain;
 
 /* What one requester (bus, devfn, PASID) sees. */
 struct VtdAddressSpace {
@@ -25,6 +26,7 @@ struct VtdAddressSpace {
     const uint8_t *bus_number; /* where the guest keeps it, or the next */
     uint8_t fixed_bus_number;  /* of a bus without such a place */
     VtdSource source;          /* by vtd_space_source() */
+    VtdShadowDomain *shadow_domain; /* its tables, for MAP notifiers */
     VtdHostDevice *host;  /* the device is passed through and nested */
     AddressSpace as;
     MemoryRegion root;    /* holds the regions below */
@@ -107,6 +109,26 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
 
 /* The unit was reset: every device is untranslated again. */
 void vtd_host_reset(IntelIOMMUState *s);
+
+/*
+ * Users that are told of each mapping (intel_iommu_shadow.c).  BQL held.
+ */
+
+/* @space's configuration or its notifiers have changed.  @told: its users
+ * know already, or will be told by a replay; they are not told here. */
+void vtd_shadow_space_changed(VtdAddressSpace *space, bool told);
+
+/* The same for all spaces with such users; they are told. */
+void vtd_shadow_configurations_changed(IntelIOMMUState *s);
+
+/* Tell one notifier all that is mapped in @space. */
+void vtd_shadow_replay_to(VtdAddressSpace *space, IOMMUNotifier *notifier);
+
+/* The guest invalidated the IOTLB: tell what has changed. */
+void vtd_shadow_invalidate(IntelIOMMUState *s, const VtdNotice *notice);
+
+/* Migration (intel_iommu_migration.c). */
+extern const VMStateDescription vtd_vmstate;
 
 /* Counters as properties of the device (intel_iommu_stats.c). */
 void vtd_stats_init(IntelIOMMUState *s);

@@ -35,6 +35,9 @@ static const char *check(const VtdOptions *o)
     if (o->eim && !o->interrupt_remap) {
         return "eim=on needs interrupt remapping: add intremap=on";
     }
+    if (!o->drain && o->scalable_mode) {
+        return "x-scalable-mode=on needs dma-drain=on";
+    }
     if (!o->dma_translation && o->scalable_mode) {
         return "x-scalable-mode=on needs dma-translation=on";
     }
@@ -116,7 +119,7 @@ static void compose_paging(const VtdOptions *o, VtdCaps *caps)
     if (!o->snoop_control) {
         ss_common |= VTD_SS_SNP;
     }
-    if (!o->device_tlb) {
+    if (!o->device_tlb || !o->stale_tm) {
         ss_common |= VTD_SS_TM;
     }
     for (unsigned level = 1; level <= VTD_MAX_LEVELS; level++) {

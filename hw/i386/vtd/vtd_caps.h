@@ -21,6 +21,7 @@ typedef struct VtdOptions {
     bool interrupt_remap; /* IR */
     bool eim; /* EIM */
     bool snoop_control; /* SC */
+    bool stale_tm; /* with device_tlb: accept the TM bit of old kernels */
     bool caching_mode; /* CM */
     bool drain; /* DRD, DWD */
 } VtdOptions;

@@ -28,6 +28,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(IntelIOMMUState, INTEL_IOMMU_DEVICE)
 typedef struct VtdUnit VtdUnit;
 typedef struct VtdAddressSpace VtdAddressSpace;
 typedef struct VtdHost VtdHost;
+typedef struct VtdStream VtdStream;
 
 /* The 0xfeexxxxx range as requesters see it: writes are interrupts. */
 typedef struct VtdInterruptWindow {
@@ -50,9 +51,11 @@ struct IntelIOMMUState {
     VtdHost *host;              /* passed-through devices */
     GHashTable *spaces;         /* VtdAddressSpace by (bus, devfn, PASID) */
     QLIST_HEAD(, VtdAddressSpace) notified_spaces; /* have IOMMU notifiers */
+    QLIST_HEAD(, VtdShadowDomain) shadow_domains;
     DeviceListener device_listener; /* PCI bridges that are unplugged */
     QEMUBH *queue_bh;           /* goes on with a long invalidation queue */
     uint32_t guest_errors;      /* seen so far */
+    VtdStream *stream;          /* the state in the form of migration */
 
     /*
      * hw/i386/pc.c plugs passed-through devices only where this is set.  It
