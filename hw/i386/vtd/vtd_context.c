@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+/* Pointers to tables have no bits above the host address width. */
+static uint64_t beyond_width(const VtdCaps *caps)
+{
+    return ~0ull << caps->aw_bits;
+}
+
 static VtdFault decode_legacy(const VtdCaps *caps, const uint64_t *qw,
                               VtdConfig *c)
 {
@@ -13,7 +19,7 @@ static VtdFault decode_legacy(const VtdCaps *caps, const uint64_t *qw,
     if (!(qw[0] & VTD_CTX_P)) {
         return VTD_FAULT_CONTEXT_NOT_PRESENT;
     }
-    if ((qw[0] & (VTD_CTX_RSVD0 | caps->rsvd_addr)) ||
+    if ((qw[0] & (VTD_CTX_RSVD0 | beyond_width(caps))) ||
         (qw[1] & VTD_CTX_RSVD1)) {
         return VTD_FAULT_CONTEXT_RESERVED;
     }
@@ -49,7 +55,7 @@ static VtdFault fetch_legacy(const VtdEnv *env, const VtdCaps *caps,
     if (!(re[0] & VTD_ROOT_P)) {
         return VTD_FAULT_ROOT_NOT_PRESENT;
     }
-    if ((re[0] & (VTD_ROOT_RSVD | caps->rsvd_addr)) || re[1]) {
+    if ((re[0] & (VTD_ROOT_RSVD | beyond_width(caps))) || re[1]) {
         return VTD_FAULT_ROOT_RESERVED;
     }
     ce_gpa = (re[0] & VTD_ROOT_CTP) + (req.sid & 0xff) * sizeof(ce);
@@ -75,7 +81,7 @@ static VtdFault decode_scalable_context(const VtdCaps *caps,
     if (!(qw[0] & VTD_SMCTX_P)) {
         return VTD_FAULT_SM_CONTEXT_NOT_PRESENT;
     }
-    if ((qw[0] & (VTD_SMCTX_RSVD0 | caps->rsvd_addr)) ||
+    if ((qw[0] & (VTD_SMCTX_RSVD0 | beyond_width(caps))) ||
         (qw[1] & VTD_SMCTX_RSVD1) || qw[2] || qw[3]) {
         return VTD_FAULT_SM_CONTEXT_RESERVED;
     }
@@ -134,9 +140,9 @@ static VtdFault decode_pasid(const VtdCaps *caps, const uint64_t *qw,
         return VTD_FAULT_SM_PASID_NOT_PRESENT;
     }
     /* SSADE counts as reserved: ECAP.SSADS is never set. */
-    if ((qw[0] & (VTD_PASID_RSVD0 | VTD_PASID_SSADE | caps->rsvd_addr)) ||
+    if ((qw[0] & (VTD_PASID_RSVD0 | VTD_PASID_SSADE | beyond_width(caps))) ||
         (qw[1] & VTD_PASID_RSVD1) ||
-        (qw[2] & (VTD_PASID_RSVD2 | caps->rsvd_addr)) || qw[3] || qw[4] ||
+        (qw[2] & (VTD_PASID_RSVD2 | beyond_width(caps))) || qw[3] || qw[4] ||
         qw[5] || qw[6] || qw[7]) {
         return VTD_FAULT_SM_PASID_RESERVED;
     }
@@ -191,7 +197,7 @@ static VtdFault fetch_pasid(const VtdEnv *env, const VtdCaps *caps,
     if (!(pde & VTD_PDIR_P)) {
         return VTD_FAULT_SM_PDIR_NOT_PRESENT;
     }
-    if (pde & (VTD_PDIR_RSVD | caps->rsvd_addr)) {
+    if (pde & (VTD_PDIR_RSVD | beyond_width(caps))) {
         return VTD_FAULT_SM_PDIR_RESERVED;
     }
     pe_gpa = (pde & VTD_PDIR_SMPTBLPTR) + in_table * sizeof(pe);
@@ -221,7 +227,7 @@ static VtdFault fetch_scalable(const VtdEnv *env, const VtdCaps *caps,
     if (!(half & VTD_ROOT_P)) {
         return VTD_FAULT_SM_ROOT_NOT_PRESENT;
     }
-    if (half & (VTD_ROOT_RSVD | caps->rsvd_addr)) {
+    if (half & (VTD_ROOT_RSVD | beyond_width(caps))) {
         return VTD_FAULT_SM_ROOT_RESERVED;
     }
     ce_gpa = (half & VTD_ROOT_CTP) + (req.sid & 0x7f) * sizeof(ce);

@@ -21,7 +21,8 @@ typedef struct Queue {
 
 /* A run of descriptors up to the next point of order. */
 typedef struct Slice {
-    unsigned notices; /* in u->batch */
+    uint64_t epoch;      /* of the queue that it was taken from */
+    unsigned notices;    /* in u->batch */
     unsigned descriptors;
     uint64_t head; /* behind the last descriptor that was taken */
     bool has_wait; /* the slice ends with a wait descriptor */
@@ -98,7 +99,7 @@ static void take_slice(VtdUnit *u, Slice *slice)
 {
     Queue q = read_queue(u);
 
-    *slice = (Slice){ .head = q.head };
+    *slice = (Slice){ .epoch = u->queue_epoch, .head = q.head };
     slice->error = check_queue(u, &q);
     while (!slice->error && !slice->has_wait && slice->head != q.tail &&
            slice->notices < VTD_BATCH_MAX) {
@@ -141,45 +142,76 @@ static void write_status(VtdUnit *u, const VtdWait *wait)
     }
 }
 
-/* Deliver what @slice holds; returns whether all of it took effect. */
-static bool deliver(VtdUnit *u, const Slice *slice, VtdWork *work)
+/* False: the guest has switched the queue off, perhaps on again, since @slice
+ * was taken.  Its registers are none of our business any more. */
+static bool is_current(const VtdUnit *u, const Slice *slice)
 {
-    unsigned done = 0;
-    VtdDelivery result = VTD_DELIVERED;
+    return slice->epoch == u->queue_epoch;
+}
 
-    if (slice->notices) {
-        result = u->env.deliver(u->env.opaque, u->batch, slice->notices,
-                                &done);
-    }
-    if (result == VTD_DELIVERED) {
-        return true;
-    }
+static void stop_current(VtdUnit *u, const Slice *slice, uint64_t head,
+                         uint32_t status, VtdWork *work)
+{
     pthread_mutex_lock(&u->lock);
-    if (result == VTD_DELIVERY_REFUSED) {
-        stop(u, u->batch_offset[done], VTD_FSTS_IQE, VTD_QUEUE_OK, work);
-    } else {
-        /* Hardware has sent the request: the head lies behind it. */
-        bool last = done + 1 == slice->notices;
-
-        stop(u, last ? slice->head : u->batch_offset[done + 1], VTD_FSTS_ITE,
-             VTD_QUEUE_OK, work);
+    if (is_current(u, slice)) {
+        stop(u, head, status, VTD_QUEUE_OK, work);
     }
     pthread_mutex_unlock(&u->lock);
-    return false;
+}
+
+/*
+ * Deliver what @slice holds; returns whether all of it took effect.  A notice
+ * that is refused stops the queue on its descriptor.  One that times out does
+ * not hold up those behind it, but the wait descriptor that would confirm it
+ * is aborted: the queue stops behind that.
+ */
+static bool deliver(VtdUnit *u, const Slice *slice, VtdWork *work)
+{
+    unsigned next = 0;
+    uint32_t timeout = 0;
+
+    while (next < slice->notices) {
+        unsigned done = 0;
+        VtdDelivery result = u->env.deliver(u->env.opaque, &u->batch[next],
+                                            slice->notices - next, &done);
+
+        if (result == VTD_DELIVERED) {
+            break;
+        }
+        next += done;
+        if (result == VTD_DELIVERY_REFUSED) {
+            stop_current(u, slice, u->batch_offset[next],
+                         VTD_FSTS_IQE | timeout, work);
+            return false;
+        }
+        timeout = VTD_FSTS_ITE;
+        next++;
+    }
+    if (timeout) {
+        stop_current(u, slice, slice->head, timeout, work);
+    }
+    return !timeout;
 }
 
 static void settle(VtdUnit *u, const Slice *slice, VtdWork *work)
 {
-    if (slice->has_wait && slice->wait.status_write) {
+    bool current;
+
+    pthread_mutex_lock(&u->lock);
+    current = is_current(u, slice);
+    pthread_mutex_unlock(&u->lock);
+    if (current && slice->has_wait && slice->wait.status_write) {
         write_status(u, &slice->wait);
     }
     pthread_mutex_lock(&u->lock);
-    vtd_reg64_set(&u->regs, VTD_REG_IQH, slice->head);
-    if (slice->has_wait) {
-        complete_wait(u, &slice->wait, work);
-    }
-    if (slice->error) {
-        stop(u, slice->head, VTD_FSTS_IQE, slice->error, work);
+    if (is_current(u, slice)) {
+        vtd_reg64_set(&u->regs, VTD_REG_IQH, slice->head);
+        if (slice->has_wait) {
+            complete_wait(u, &slice->wait, work);
+        }
+        if (slice->error) {
+            stop(u, slice->head, VTD_FSTS_IQE, slice->error, work);
+        }
     }
     pthread_mutex_unlock(&u->lock);
 }
@@ -195,7 +227,10 @@ static bool begin(VtdUnit *u)
     return idle;
 }
 
-/* One slice; false when the queue is empty or stopped. */
+/*
+ * One slice; false when the queue is empty or stopped.  Then nobody is at work
+ * any more, from the same moment on: whoever writes the tail next has to.
+ */
 static bool run_slice(VtdUnit *u, unsigned *descriptors)
 {
     VtdWork work = { 0 };
@@ -208,11 +243,14 @@ static bool run_slice(VtdUnit *u, unsigned *descriptors)
         take_slice(u, &slice);
         took = slice.descriptors || slice.error;
     }
+    u->queue_running = took;
     pthread_mutex_unlock(&u->lock);
     if (!took) {
         return false;
     }
-    *descriptors += slice.descriptors;
+    /* A stop counts as well: the guest may clear errors as fast as we find
+     * them. */
+    *descriptors += slice.descriptors + (slice.error != VTD_QUEUE_OK);
     if (deliver(u, &slice, &work)) {
         settle(u, &slice, &work);
     }
@@ -223,22 +261,24 @@ static bool run_slice(VtdUnit *u, unsigned *descriptors)
 bool vtd_qi_run(VtdUnit *u)
 {
     unsigned descriptors = 0;
-    bool more = true;
 
     if (!begin(u)) {
         return false;
     }
-    while (more && descriptors < RUN_BUDGET) {
-        more = run_slice(u, &descriptors);
+    while (descriptors < RUN_BUDGET) {
+        if (!run_slice(u, &descriptors)) {
+            return false;
+        }
     }
     pthread_mutex_lock(&u->lock);
     u->queue_running = false;
     pthread_mutex_unlock(&u->lock);
-    return more;
+    return true;
 }
 
 void vtd_qi_enable(VtdUnit *u, bool enable)
 {
+    u->queue_epoch++;
     vtd_reg64_set(&u->regs, VTD_REG_IQH, 0);
     if (enable) {
         atomic_fetch_or(&u->status, VTD_GCMD_QIE);

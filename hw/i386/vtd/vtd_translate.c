@@ -206,7 +206,7 @@ static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
     }
     if (config->kind == VTD_PASS_THROUGH) {
         identity(iova, out);
-        return VTD_FAULT_NONE;
+        return check_output(config, iova, out);
     }
     access.supervisor =
         access.supervisor || (!config->has_pasid && config->rid_supervisor);

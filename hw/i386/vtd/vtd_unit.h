@@ -37,6 +37,7 @@ struct VtdUnit {
     pthread_mutex_t lock;
     VtdRegFile regs;
     unsigned next_record; /* fault record to be used next */
+    uint64_t queue_epoch;     /* advances when the queue goes on or off */
     bool queue_running; /* one thread works on the queue at a time */
     VtdNotice batch[VTD_BATCH_MAX]; /* of the thread that runs the queue */
     uint64_t batch_offset[VTD_BATCH_MAX]; /* queue offset of each notice */
