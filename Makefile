@@ -2,10 +2,10 @@
 #
 # Thin: every target is a script that does nothing when nothing is to be done.
 
-LAYERS := unit qtest $(patsubst tests/%/run,%,$(wildcard tests/guest/run tests/rig/run))
+LAYERS := unit qtest guest rig
 
 .DEFAULT_GOAL := all
-.PHONY: all san check check-style kernel clean help $(LAYERS:%=check-%)
+.PHONY: all san demo check check-style kernel clean help $(LAYERS:%=check-%)
 
 build/config.mak:
 	@./configure
@@ -22,7 +22,7 @@ check: build/config.mak
 check-unit:
 	@scripts/check unit
 
-$(patsubst %,check-%,$(filter-out unit,$(LAYERS))): check-%: build/config.mak
+check-qtest check-guest check-rig: check-%: build/config.mak
 	@scripts/check $*
 
 check-style:
@@ -31,20 +31,16 @@ check-style:
 kernel:
 	@scripts/build-kernel
 
-ifneq ($(wildcard tests/rig/demo),)
-.PHONY: demo
 demo: all kernel
+	@scripts/install-packages guest
 	@tests/rig/demo
-endif
 
 clean:
 	rm -rf build
 
 help:
 	@echo 'make              build/qemu-system-x86_64: QEMU with this intel-iommu'
-ifneq ($(wildcard tests/rig/demo),)
 	@echo 'make demo         the whole path, told hop by hop, with a verdict'
-endif
 	@echo 'make check        all tests; one layer: $(LAYERS:%=check-%)'
 	@echo 'make check-style  layout and first lines of the source files'
 	@echo 'make kernel       build/kernel: the Linux kernel of the rig'

@@ -72,7 +72,12 @@ run_logged() {
     fi
     exec 9> >(progress "$log" "$late")
     local ticker=$!
-    "$@" >"$log" 2>&1 </dev/null 9>&- || status=$?
+    # Not `COMMAND || status=$?`: that would switch `set -e` off inside a
+    # COMMAND that is a function.
+    set +e
+    (set -e; "$@") >"$log" 2>&1 </dev/null 9>&-
+    status=$?
+    set -e
     exec 9>&-
     wait "$ticker" 2>/dev/null || true
     if [ "$status" -ne 0 ]; then
