@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# For the cases that boot Linux as L2.  The sum of the disk's first 4 MiB comes
+# on the kernel's command line as disk=SHA256.
+
+QMP=/tmp/l2.qmp
+L2_CONSOLE=/tmp/l2.console
+L2_MESSAGES=/tmp/l2.messages
+
+# property NAME -> value of the vIOMMU's counter
+property() {
+    /rig/bin/qmp $QMP "{\"execute\": \"qom-get\", \"arguments\":
+        {\"path\": \"/machine/peripheral/viommu\", \"property\": \"$1\"}}" |
+        sed -n 's/.*"return": *\([0-9]*\).*/\1/p'
+}
+
+l2_ended() {
+    grep -qs '^L2-DONE' $L2_CONSOLE || ! kill -0 "$L2" 2>/dev/null
+}
+
+# Boots L2 and waits until it has done its work; it is left stopped.
+run_linux_guest() {
+    NVME=$(find_class $NVME_CLASS) || return 1
+    pass_through "$NVME"
+    echo "L2-STARTS"
+    qemu -accel kvm -cpu host -machine q35,kernel-irqchip=split -m 256M \
+        -nodefaults -display none -no-shutdown -serial file:$L2_CONSOLE \
+        -qmp unix:$QMP,server=on,wait=off \
+        -object iommufd,id=iommufd0 \
+        -device intel-iommu,id=viommu,intremap=on,x-scalable-mode=on,x-flts=on,nested=on \
+        -device "vfio-pci,host=$NVME,iommufd=iommufd0" \
+        -kernel /rig/bzImage -initrd /rig/guest.initrd \
+        -append "console=ttyS0 panic=-1" >$L2_MESSAGES 2>&1 &
+    L2=$!
+    wait_for 600 l2_ended
+    tr -d '\r' <$L2_CONSOLE >/tmp/l2.text
+    cat $L2_MESSAGES
+}
+
+l2_says() {
+    sed -n "s/^$1 \([^ ]*\).*/\1/p" /tmp/l2.text
+}
+
+test_count=0
+test_failures=0
+
+# check NAME CONDITION...
+check() {
+    test_count=$((test_count + 1))
+    if shift_name=$1 && shift && "$@"; then
+        echo "ok $test_count - $shift_name"
+    else
+        echo "not ok $test_count - $shift_name # $*"
+        test_failures=$((test_failures + 1))
+    fi
+}
+
+test_linux_guest() {
+    sum=$(sed -n 's/.*\bdisk=\([0-9a-f]*\).*/\1/p' /proc/cmdline)
+    check "the guest's driver came up" grep -q '^L2-DONE' /tmp/l2.text
+    check "its disk is behind a translated domain" \
+        test "$(l2_says L2-DOMAIN)" = DMA
+    check "what it read is right" test "$(l2_says L2-READ)" = "$sum"
+    check "what it wrote is right" test "$(l2_says L2-REREAD)" = "$sum"
+    check "the host attached the guest's own table" \
+        test "$(property x-host-stage1-hwpts)" -gt 0
+    check "the guest invalidated by PASID" \
+        test "$(property x-descriptors-pasid-iotlb)" -gt 0
+    check "the invalidations reached the host's kernel" \
+        test "$(property x-host-invalidation-structs)" -gt 0
+    check "the host refused nothing" test "$(property x-host-errors)" = 0
+    check "no DMA fault in the guest" \
+        sh -c '! grep "^L2-LOG.*DMAR.*\(fault addr\|rror\)" /tmp/l2.text'
+    check "no DMA fault in the host" \
+        sh -c '! dmesg | grep "DMAR.*\(fault addr\|rror\)"'
+    for name in descriptors-wait descriptors-pasid-cache \
+        descriptors-pasid-iotlb descriptors-iotlb host-invalidation-structs \
+        host-invalidation-ioctls host-attaches host-detaches \
+        host-stage1-hwpts; do
+        echo "# $name: $(property "x-$name")"
+    done
+    echo "1..$test_count"
+    kill "$L2"
+    wait "$L2"
+    return "$((test_failures > 0))"
+}
