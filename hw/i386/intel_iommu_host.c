@@ -21,6 +21,7 @@
 #include "intel_iommu_iommufd.h"
 #include "intel_iommu_memory.h"
 #include "intel_iommu_space.h"
+#include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "system/iommufd.h"
@@ -37,6 +38,7 @@ struct VtdHostDevice {
     HostIOMMUDevice *hiod;
     VFIODevice *vfio;
     VtdGuestMemory *memory;
+    Error *migration_blocker;
     uint32_t parent; /* HWPT id */
     uint32_t stage1; /* HWPT id, HOST_FIRST_STAGE only */
     HostState state;
@@ -557,11 +559,20 @@ static bool open_parent(VtdHostDevice *dev, Error **errp)
                                 "and intel_iommu=on,sm_on in the host.\n");
         return false;
     }
+    /* The host does not tell what DMA through a nested table dirties. */
+    error_setg(&dev->migration_blocker,
+               "%s is passed through by nested translation", dev->vfio->name);
+    if (migrate_add_blocker(&dev->migration_blocker, errp) < 0) {
+        iommufd_backend_free_id(dev->vfio->iommufd, dev->parent);
+        vtd_guest_memory_put(&host->memories, dev->memory);
+        return false;
+    }
     return true;
 }
 
 static void close_parent(VtdHostDevice *dev)
 {
+    migrate_del_blocker(&dev->migration_blocker);
     iommufd_backend_free_id(dev->vfio->iommufd, dev->parent);
     vtd_guest_memory_put(&host_of(dev)->memories, dev->memory);
 }

@@ -18,7 +18,7 @@
  * Tables that one mirror may hold.  A guest can build tables that contain
  * themselves; what lies beyond this number is left unmapped.
  */
-#define VTD_SHADOW_MAX_TABLES 65536
+#define VTD_SHADOW_MAX_TABLES 32768
 
 typedef struct VtdShadow VtdShadow;
 

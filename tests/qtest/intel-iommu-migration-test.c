@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qtest of the intel-iommu device's migration: a machine goes on translating
+ * where it came from, and a machine with other capabilities is not taken in.
+ */
+#include "qemu/osdep.h"
+#include "vtd-guest.h"
+#include "qemu/bswap.h"
+#include "qobject/qdict.h"
+
+/* Where the state goes on its way. */
+typedef struct Route {
+    char *dir;
+    char *path;
+    char *uri;
+} Route;
+
+static Route route_new(void)
+{
+    Route r = { .dir = g_dir_make_tmp("intel-iommu-XXXXXX", NULL) };
+
+    r.path = g_strdup_printf("%s/socket", r.dir);
+    r.uri = g_strdup_printf("unix:%s", r.path);
+    return r;
+}
+
+static void route_free(Route *r)
+{
+    unlink(r->path);
+    g_assert_cmpint(rmdir(r->dir), ==, 0);
+    g_free(r->dir);
+    g_free(r->path);
+    g_free(r->uri);
+}
+
+static bool query_is(QTestState *qts, const char *query, const char *status)
+{
+    g_autoptr(QDict) reply =
+        qtest_qmp_assert_success_ref(qts, "{ 'execute': %s }", query);
+
+    return g_strcmp0(qdict_get_try_str(reply, "status"), status) == 0;
+}
+
+static void wait_query(QTestState *qts, const char *query, const char *status)
+{
+    gint64 deadline = g_get_monotonic_time() + 120 * G_USEC_PER_SEC;
+
+    while (!query_is(qts, query, status)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_usleep(1000);
+    }
+}
+
+static QTestState *start_incoming(const Route *r, const char *iommu)
+{
+    return qtest_initf(MACHINE "%s-device sva-endpoint,addr=4 -incoming %s",
+                       iommu, r->uri);
+}
+
+static void send_to(Guest *g, const Route *r)
+{
+    qtest_qmp_assert_success(
+        g->qts, "{ 'execute': 'migrate', 'arguments': { 'uri': %s } }",
+        r->uri);
+}
+
+/* The same guest on another machine; @g is gone. */
+static Guest migrate(Guest *g, const char *iommu)
+{
+    Route r = route_new();
+    Guest to = *g;
+
+    to.qts = start_incoming(&r, iommu);
+    send_to(g, &r);
+    wait_query(g->qts, "query-migrate", "completed");
+    wait_query(to.qts, "query-status", "running");
+    to.bus = qpci_new_pc(to.qts, NULL);
+    to.dev = qpci_device_find(to.bus, SID);
+    g_assert_nonnull(to.dev);
+    guest_finish(g);
+    route_free(&r);
+    return to;
+}
+
+static void assert_same_registers(Guest *to, const uint8_t *before)
+{
+    for (unsigned offset = 0; offset < 0x230; offset += 4) {
+        g_assert_cmphex(guest_reg32(to, offset), ==,
+                        (uint32_t)ldl_le_p(before + offset));
+    }
+}
+
+static void check_goes_on(const char *iommu, unsigned pgtt, GuestTables p)
+{
+    Guest g = guest_start(iommu);
+    uint8_t before[0x230];
+    uint64_t iova = IOVA + 0x238;
+
+    guest_map(&g, &p, IOVA, PAGE_A);
+    if (g.scalable) {
+        guest_scalable_context(&g, pgtt);
+    } else {
+        guest_legacy_context(&g, SID, 0);
+    }
+    guest_queue_on(&g);
+    guest_translation_on(&g);
+    guest_wait(&g);
+    guest_assert_maps(&g, iova, PAGE_A + 0x238);
+    qtest_memread(g.qts, REGS, before, sizeof(before));
+
+    g = migrate(&g, iommu);
+    assert_same_registers(&g, before);
+    guest_assert_maps(&g, iova, PAGE_A + 0x238);
+    guest_map(&g, &p, IOVA, PAGE_B);
+    guest_invalidate_page(&g, p.leaf_bits & VTD_FS_US, IOVA);
+    guest_assert_maps(&g, iova, PAGE_B + 0x238);
+    guest_finish(&g);
+}
+
+static void test_legacy(void)
+{
+    check_goes_on(LEGACY, 0, guest_second_stage());
+}
+
+static void test_second_stage(void)
+{
+    check_goes_on(SECOND_STAGE, VTD_PGTT_SECOND_STAGE, guest_second_stage());
+}
+
+static void test_first_stage(void)
+{
+    check_goes_on(FIRST_STAGE, VTD_PGTT_FIRST_STAGE, guest_first_stage(0));
+}
+
+static void test_nested_unit(void)
+{
+    check_goes_on(NESTED, VTD_PGTT_FIRST_STAGE, guest_first_stage(0));
+}
+
+/* A recorded fault goes along, and can be cleared where it arrives. */
+static void test_fault(void)
+{
+    Guest g = guest_start(LEGACY);
+    GuestTables p = guest_second_stage();
+
+    guest_map(&g, &p, IOVA, PAGE_A);
+    guest_legacy_context(&g, SID, 0);
+    guest_queue_on(&g);
+    guest_translation_on(&g);
+    g_assert_cmpint(guest_dma_write(&g, IOVA + 0x1000, 1), !=,
+                    SVA_EP_ERR_NONE);
+    g = migrate(&g, LEGACY);
+    guest_assert_fault(&g, SID, 5, false, IOVA + 0x1000);
+    guest_finish(&g);
+}
+
+static void check_refused(const char *from, const char *to)
+{
+    Route r = route_new();
+    Guest g = guest_start(from);
+    QTestState *qts = start_incoming(&r, to);
+
+    qtest_set_expected_status(qts, 1);
+    send_to(&g, &r);
+    qtest_wait_qemu(qts);
+    qtest_quit(qts);
+    guest_finish(&g);
+    route_free(&r);
+}
+
+static void test_other_capabilities(void)
+{
+    check_refused(LEGACY, "-device intel-iommu,caching-mode=on ");
+    check_refused(LEGACY, "-device intel-iommu,aw-bits=39 ");
+    check_refused(FIRST_STAGE, NESTED);
+    check_refused(SECOND_STAGE, LEGACY);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/intel-iommu/migration/legacy", test_legacy);
+    qtest_add_func("/intel-iommu/migration/second-stage", test_second_stage);
+    qtest_add_func("/intel-iommu/migration/first-stage", test_first_stage);
+    qtest_add_func("/intel-iommu/migration/nested", test_nested_unit);
+    qtest_add_func("/intel-iommu/migration/fault", test_fault);
+    qtest_add_func("/intel-iommu/migration/other-capabilities",
+                   test_other_capabilities);
+    return g_test_run();
+}
