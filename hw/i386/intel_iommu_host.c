@@ -246,7 +246,7 @@ static void mirror(VtdHostDevice *dev)
         accepted = false;
         break;
     }
-    if (!accepted) {
+    if (!accepted && !config.fault_disable) {
         vtd_report_fault(unit, source, VTD_FAULT_SM_PASID_INVALID, 0);
     }
 }

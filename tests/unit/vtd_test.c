@@ -217,6 +217,30 @@ TEST(forgotten_configurations_are_read_again)
              VTD_FAULT_SM_CONTEXT_NOT_PRESENT);
 }
 
+TEST(a_fault_that_another_found_is_recorded_and_signalled)
+{
+    VtdSource source;
+
+    guest_start(options_nested());
+    write32(VTD_REG_FECTL, 0);
+    vtd_source_init(&source, (VtdRequester){ 0x1234, true, 0x55 });
+    vtd_report_fault(&guest.unit, &source, VTD_FAULT_FS_NOT_PRESENT,
+                     0x40000123);
+    CHECK_EQ(reg64(VTD_REG_FRCD), 0x40000000);
+    CHECK_EQ(reg64(VTD_REG_FRCD + 8), 0xc000557180001234);
+    CHECK_EQ(guest.env.msis, 1);
+}
+
+TEST(caching_mode_can_be_shown_later)
+{
+    guest_start(options_nested());
+    CHECK_EQ(reg64(VTD_REG_CAP) & VTD_CAP_CM, 0);
+    vtd_show_caching_mode(&guest.unit);
+    CHECK_EQ(reg64(VTD_REG_CAP) & VTD_CAP_CM, VTD_CAP_CM);
+    vtd_reset(&guest.unit);
+    CHECK_EQ(reg64(VTD_REG_CAP) & VTD_CAP_CM, VTD_CAP_CM);
+}
+
 /* Each deliver, message and status write is made without the lock. */
 static void check_unlocked(FakeEnv *env, void *opaque)
 {

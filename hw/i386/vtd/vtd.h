@@ -69,7 +69,8 @@ VtdFault vtd_configuration(VtdUnit *u, VtdSource *source, VtdConfig *config);
 
 /*
  * A fault that something else than the model found for requests of @source
- * (a passed-through device's): record and signal it.
+ * (a passed-through device's): record and signal it.  The caller has seen that
+ * the source's configuration does not disable faults.
  */
 void vtd_report_fault(VtdUnit *u, VtdSource *source, VtdFault fault,
                       uint64_t addr);
