@@ -396,6 +396,8 @@ static const Requirement requirements[] = {
       VTD_ECAP_FSTS },
     { "1 GiB first-stage pages (CAP.FS1GP)", "fs1gp=off", true,
       VTD_CAP_FS1GP, VTD_CAP_FS1GP },
+    { "5-level first-stage translation (CAP.FS5LP)", "aw-bits=48", true,
+      VTD_CAP_FS5LP, VTD_CAP_FS5LP },
 };
 
 static bool check_width(IntelIOMMUState *s, const char *name, uint64_t cap,

@@ -30,7 +30,7 @@ run_linux_guest() {
         -device intel-iommu,id=viommu,intremap=on,x-scalable-mode=on,x-flts=on,nested=on \
         -device "vfio-pci,host=$NVME,iommufd=iommufd0" \
         -kernel /rig/bzImage -initrd /rig/guest.initrd \
-        -append "console=ttyS0 panic=-1" >$L2_MESSAGES 2>&1 &
+        -append "console=ttyS0 panic=-1 no_timer_check" >$L2_MESSAGES 2>&1 &
     L2=$!
     wait_for 600 l2_ended
     tr -d '\r' <$L2_CONSOLE >/tmp/l2.text

@@ -79,6 +79,30 @@ TEST(width_of_39_bits_has_three_levels_only)
     check_caps(o, 0x80d2008c22260206, 0xf00f4a);
 }
 
+TEST(width_of_57_bits_has_five_levels_of_both_stages)
+{
+    VtdOptions o = first_stage();
+    VtdCaps caps;
+
+    o.aw_bits = 57;
+    caps = compose(o);
+    CHECK_EQ(caps.cap & VTD_CAP_FS5LP, VTD_CAP_FS5LP);
+    CHECK_EQ(vtd_get(caps.cap, VTD_CAP_SAGAW), 0xe);
+    CHECK_EQ(vtd_get(caps.cap, VTD_CAP_MGAW), 56);
+    for (unsigned levels = 3; levels <= 5; levels++) {
+        CHECK(vtd_caps_second_stage_levels(&caps, levels));
+    }
+    /* Entries have room for addresses of 52 bits. */
+    CHECK_EQ(caps.rsvd_addr, 0);
+    CHECK_EQ(caps.fs_leaf_rsvd[1], 0);
+    CHECK_EQ(caps.fs_table_rsvd[5], 0x80);
+    o.aw_bits = 48;
+    CHECK_EQ(compose(o).cap & VTD_CAP_FS5LP, 0);
+    o = defaults();
+    o.aw_bits = 57;
+    CHECK_EQ(compose(o).cap & VTD_CAP_FS5LP, 0);
+}
+
 TEST(caching_mode_sets_CM)
 {
     VtdOptions o = defaults();
@@ -202,9 +226,9 @@ TEST(version_1_capabilities_that_are_not_offered_read_zero)
 
 /* What contradicts itself. */
 
-TEST(width_other_than_39_and_48_is_refused)
+TEST(width_other_than_39_48_and_57_is_refused)
 {
-    static const uint8_t widths[] = { 0, 32, 38, 40, 47, 49, 52, 57, 64, 255 };
+    static const uint8_t widths[] = { 0, 32, 38, 40, 47, 49, 52, 56, 58, 255 };
 
     for (unsigned i = 0; i < sizeof(widths); i++) {
         VtdOptions o = defaults();

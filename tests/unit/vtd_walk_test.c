@@ -108,6 +108,28 @@ TEST(second_stage_three_levels)
     CHECK_EQ(out.iova, iova);
 }
 
+static VtdOptions options_57(void)
+{
+    VtdOptions o = options_nested();
+
+    o.aw_bits = 57;
+    return o;
+}
+
+TEST(second_stage_five_levels)
+{
+    const uint64_t iova = 0x15a5a5a5a5a5000;
+
+    second_stage(true, 5);
+    compose(options_57());
+    tables_map(&guest.tables, &ss, iova, TARGET, 12, MAP_RW);
+    CHECK_EQ(walk(iova + 5, R), VTD_FAULT_NONE);
+    CHECK_EQ(out.pa, TARGET);
+    CHECK_EQ(out.iova, iova);
+    CHECK_EQ(walk(iova & ~(1ull << 56), R), VTD_FAULT_SS_NOT_PRESENT);
+    CHECK_EQ(walk(1ull << 57, R), VTD_FAULT_SM_BEYOND_MGAW);
+}
+
 TEST(second_stage_2m_page)
 {
     second_stage(true, 4);
@@ -349,6 +371,47 @@ TEST(first_stage_upper_half)
     CHECK_EQ(walk(iova + 9, R), VTD_FAULT_NONE);
     CHECK_EQ(out.iova, iova);
     CHECK_EQ(out.pa, TARGET);
+}
+
+static void first_stage_five_levels(uint64_t iova)
+{
+    first_stage();
+    compose(options_57());
+    fs = tables_page_table(&guest.tables, STAGE_FIRST, 5, 0);
+    config.fs_levels = 5;
+    config.fs_table = fs.root;
+    tables_map(&guest.tables, &fs, iova, TARGET, 12, MAP_RW);
+}
+
+TEST(first_stage_of_five_levels)
+{
+    static const uint64_t iovas[] = { 0x00a5123456789000, 0xff23456789abc000 };
+
+    for (unsigned i = 0; i < 2; i++) {
+        first_stage_five_levels(iovas[i]);
+        CHECK_EQ(walk(iovas[i] + 9, R | W), VTD_FAULT_NONE);
+        CHECK_EQ(out.iova, iovas[i]);
+        CHECK_EQ(out.pa, TARGET);
+    }
+}
+
+TEST(first_stage_of_five_levels_address_not_canonical)
+{
+    first_stage_five_levels(IOVA);
+    CHECK_EQ(walk(0x0100000000000000, R), VTD_FAULT_SM_NOT_CANONICAL);
+    CHECK_EQ(walk(0xfeffffffffffffff, R), VTD_FAULT_SM_NOT_CANONICAL);
+    CHECK_EQ(walk(0x00ffffffffffffff, R), VTD_FAULT_FS_NOT_PRESENT);
+    CHECK_EQ(walk(0xff00000000000000, R), VTD_FAULT_FS_NOT_PRESENT);
+}
+
+TEST(first_stage_of_five_levels_marks_each_of_them)
+{
+    first_stage_five_levels(IOVA);
+    CHECK_EQ(walk(IOVA, R | W), VTD_FAULT_NONE);
+    for (unsigned level = 1; level <= 5; level++) {
+        CHECK(load(fs_entry(level)) & FS_ACCESSED);
+    }
+    CHECK(load(fs_entry(1)) & FS_DIRTY);
 }
 
 TEST(first_stage_address_not_canonical)

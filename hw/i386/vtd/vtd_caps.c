@@ -9,19 +9,21 @@
 #define LARGE_PAGES_2M_1G 3
 /* Page-selective invalidations of up to 2^18 pages. */
 #define MAX_ADDRESS_MASK 18
+/* What a paging entry has room for. */
+#define MAX_HOST_ADDRESS_BITS 52
 /* Largest interrupt-entry mask that an invalidation may carry. */
 #define MAX_HANDLE_MASK 15
 
 static const char *check(const VtdOptions *o)
 {
-    if (o->aw_bits != 39 && o->aw_bits != 48) {
-        return "aw-bits must be 39 or 48";
+    if (o->aw_bits != 39 && o->aw_bits != 48 && o->aw_bits != 57) {
+        return "aw-bits must be 39, 48 or 57";
     }
     if (o->first_stage && !o->scalable_mode) {
         return "x-flts=on needs scalable mode: add x-scalable-mode=on";
     }
-    if (o->first_stage && o->aw_bits != 48) {
-        return "x-flts=on needs aw-bits=48";
+    if (o->first_stage && o->aw_bits < 48) {
+        return "x-flts=on needs aw-bits=48 or 57";
     }
     if (o->nested && !(o->scalable_mode && o->first_stage)) {
         return "nested=on needs both stages: add x-scalable-mode=on,x-flts=on";
@@ -60,6 +62,9 @@ static uint64_t compose_cap(const VtdOptions *o)
         if (o->aw_bits >= 48) {
             sagaw |= VTD_SAGAW_LEVELS(4);
         }
+        if (o->aw_bits >= 57) {
+            sagaw |= VTD_SAGAW_LEVELS(5);
+        }
     }
     cap |= vtd_put(VTD_CAP_SAGAW, sagaw);
     if (o->caching_mode) {
@@ -70,6 +75,9 @@ static uint64_t compose_cap(const VtdOptions *o)
     }
     if (o->first_stage && o->fs1gp) {
         cap |= VTD_CAP_FS1GP;
+    }
+    if (o->first_stage && o->aw_bits >= 57) {
+        cap |= VTD_CAP_FS5LP;
     }
     return cap;
 }
@@ -150,8 +158,10 @@ const char *vtd_caps_compose(const VtdOptions *options, VtdCaps *caps)
     memset(caps, 0, sizeof(*caps));
     caps->cap = compose_cap(options);
     caps->ecap = compose_ecap(options);
-    caps->aw_bits = options->aw_bits;
-    caps->rsvd_addr = VTD_PTE_ADDR & ~((1ull << options->aw_bits) - 1);
+    caps->haw_bits = options->aw_bits < MAX_HOST_ADDRESS_BITS
+                         ? options->aw_bits
+                         : MAX_HOST_ADDRESS_BITS;
+    caps->rsvd_addr = VTD_PTE_ADDR & ~((1ull << caps->haw_bits) - 1);
     compose_paging(options, caps);
     return NULL;
 }

@@ -9,7 +9,7 @@
 #include "vtd_tables.h"
 
 typedef struct VtdOptions {
-    uint8_t aw_bits; /* 39 or 48: guest address width */
+    uint8_t aw_bits; /* 39, 48 or 57: guest address width */
     uint8_t pasid_bits; /* 0: no PASID support, else 1..20 */
     bool scalable_mode; /* SMTS */
     bool first_stage; /* FSTS */
@@ -32,7 +32,7 @@ typedef struct VtdOptions {
 typedef struct VtdCaps {
     uint64_t cap;
     uint64_t ecap;
-    uint8_t aw_bits; /* widest second-stage input, widest address in tables */
+    uint8_t haw_bits; /* width of addresses in tables */
     uint64_t rsvd_addr; /* address bits beyond the host address width */
     /* Reserved bits of paging entries by level (1 = last), table and leaf.
      * A leaf at a level that has none is all ones. */

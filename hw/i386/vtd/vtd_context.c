@@ -6,7 +6,7 @@
 /* Pointers to tables have no bits above the host address width. */
 static uint64_t beyond_width(const VtdCaps *caps)
 {
-    return ~0ull << caps->aw_bits;
+    return ~0ull << caps->haw_bits;
 }
 
 static VtdFault decode_legacy(const VtdCaps *caps, const uint64_t *qw,
