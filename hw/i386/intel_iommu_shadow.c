@@ -23,20 +23,14 @@ struct VtdShadowDomain {
     QLIST_ENTRY(VtdShadowDomain) next;
 };
 
-static void tell(VtdAddressSpace *space, IOMMUTLBEvent *event)
+/*
+ * Notifiers leave out the interrupt range, and an event has to lie within its
+ * notifier.  A page at the edge is told in smaller ones.
+ */
+static void tell_map(IOMMUNotifier *n, const VtdMapping *page)
 {
-    IOMMUNotifier *n;
-
-    IOMMU_NOTIFIER_FOREACH(n, &space->iommu) {
-        if (n->notifier_flags & IOMMU_NOTIFIER_MAP) {
-            memory_region_notify_iommu_one(n, event);
-        }
-    }
-}
-
-static IOMMUTLBEvent map_event(const VtdMapping *page)
-{
-    return (IOMMUTLBEvent){
+    uint64_t last = page->iova + ((1ull << page->shift) - 1);
+    IOMMUTLBEvent event = {
         .type = IOMMU_NOTIFIER_MAP,
         .entry = {
             .target_as = &address_space_memory,
@@ -46,66 +40,93 @@ static IOMMUTLBEvent map_event(const VtdMapping *page)
             .perm = page->perm & IOMMU_RW,
         },
     };
+
+    if (last < n->start || page->iova > n->end) {
+        return;
+    }
+    if (page->iova >= n->start && last <= n->end) {
+        memory_region_notify_iommu_one(n, &event);
+    } else if (page->shift > VTD_PAGE_SHIFT) {
+        VtdMapping half = *page;
+
+        half.shift--;
+        tell_map(n, &half);
+        half.iova += 1ull << half.shift;
+        half.pa += 1ull << half.shift;
+        tell_map(n, &half);
+    }
 }
 
-static IOMMUTLBEvent unmap_event(uint64_t iova, uint64_t size)
+static void tell_unmap(IOMMUNotifier *n, uint64_t iova, uint64_t size)
 {
-    return (IOMMUTLBEvent){
+    uint64_t first = MAX(iova, n->start);
+    uint64_t last = MIN(iova + (size - 1), n->end);
+    IOMMUTLBEvent event = {
         .type = IOMMU_NOTIFIER_UNMAP,
         .entry = {
             .target_as = &address_space_memory,
-            .iova = iova,
-            .addr_mask = size - 1,
+            .iova = first,
+            .addr_mask = last - first,
             .perm = IOMMU_NONE,
         },
     };
+
+    if (first <= last) {
+        memory_region_notify_iommu_one(n, &event);
+    }
+}
+
+/* To one notifier. */
+static void notifier_map(void *opaque, const VtdMapping *page)
+{
+    tell_map(opaque, page);
+}
+
+/* To one space. */
+static void space_map(void *opaque, const VtdMapping *page)
+{
+    VtdAddressSpace *space = opaque;
+    IOMMUNotifier *n;
+
+    IOMMU_NOTIFIER_FOREACH(n, &space->iommu) {
+        if (n->notifier_flags & IOMMU_NOTIFIER_MAP) {
+            tell_map(n, page);
+        }
+    }
+}
+
+static void space_unmap(void *opaque, uint64_t iova, uint64_t size)
+{
+    VtdAddressSpace *space = opaque;
+    IOMMUNotifier *n;
+
+    IOMMU_NOTIFIER_FOREACH(n, &space->iommu) {
+        if (n->notifier_flags & IOMMU_NOTIFIER_MAP) {
+            tell_unmap(n, iova, size);
+        }
+    }
 }
 
 /* To all spaces of a domain. */
 static void domain_map(void *opaque, const VtdMapping *page)
 {
     VtdShadowDomain *domain = opaque;
-    IOMMUTLBEvent event = map_event(page);
 
     trace_vtd_shadow_map(domain->config.did, page->iova, page->pa,
                          page->shift, page->perm);
     for (unsigned i = 0; i < domain->members->len; i++) {
-        tell(g_ptr_array_index(domain->members, i), &event);
+        space_map(g_ptr_array_index(domain->members, i), page);
     }
 }
 
 static void domain_unmap(void *opaque, uint64_t iova, uint64_t size)
 {
     VtdShadowDomain *domain = opaque;
-    IOMMUTLBEvent event = unmap_event(iova, size);
 
     trace_vtd_shadow_unmap(domain->config.did, iova, size);
     for (unsigned i = 0; i < domain->members->len; i++) {
-        tell(g_ptr_array_index(domain->members, i), &event);
+        space_unmap(g_ptr_array_index(domain->members, i), iova, size);
     }
-}
-
-/* To one space. */
-static void space_map(void *opaque, const VtdMapping *page)
-{
-    IOMMUTLBEvent event = map_event(page);
-
-    tell(opaque, &event);
-}
-
-static void space_unmap(void *opaque, uint64_t iova, uint64_t size)
-{
-    IOMMUTLBEvent event = unmap_event(iova, size);
-
-    tell(opaque, &event);
-}
-
-/* To one notifier of a space. */
-static void notifier_map(void *opaque, const VtdMapping *page)
-{
-    IOMMUTLBEvent event = map_event(page);
-
-    memory_region_notify_iommu_one(opaque, &event);
 }
 
 static void domain_sync(VtdShadowDomain *domain, uint64_t first,

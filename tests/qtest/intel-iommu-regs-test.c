@@ -188,7 +188,7 @@ static const struct {
     { "-machine q35 -device intel-iommu,x-flts=on",
       "x-flts=on needs scalable mode: add x-scalable-mode=on" },
     { "-machine q35 -device intel-iommu,aw-bits=40",
-      "aw-bits must be 39 or 48" },
+      "aw-bits must be 39, 48 or 57" },
     { "-machine q35 -device intel-iommu,scalable-mode=on,fsts=on,aw-bits=39",
       "x-flts=on needs aw-bits=48" },
     { "-machine q35 -device intel-iommu,nested=on",

@@ -44,6 +44,7 @@ static const char *environment(const char *name, const char *otherwise)
 static void start_vm(Machine *m)
 {
     const char *second_host = environment("RIG_SECOND", "");
+    const char *backend = environment("RIG_BACKEND", ",iommufd=iommufd0");
     char iommu[256];
     char device[256];
     char second[256];
@@ -54,6 +55,7 @@ static void start_vm(Machine *m)
         "-trace", "iommufd_backend_unmap_dma",
         "-trace", "iommufd_backend_free_id",
         "-trace", "vtd_host_*",
+        "-trace", "vtd_shadow_*",
         "-D", VM_TRACE_FILE,
         "-device", device,
         *second_host ? "-device" : NULL, second,
@@ -65,11 +67,10 @@ static void start_vm(Machine *m)
              "nested=on%s",
              environment("RIG_IOMMU", ""));
     snprintf(device, sizeof(device),
-             "vfio-pci,id=endpoint,host=%s,iommufd=iommufd0,addr=%d",
-             environment("RIG_DEVICE", "0000:00:05.0"), SLOT);
-    snprintf(second, sizeof(second),
-             "vfio-pci,id=second,host=%s,iommufd=iommufd0,addr=%d",
-             second_host, SLOT + 1);
+             "vfio-pci,id=endpoint,host=%s,addr=%d%s",
+             environment("RIG_DEVICE", "0000:00:05.0"), SLOT, backend);
+    snprintf(second, sizeof(second), "vfio-pci,id=second,host=%s,addr=%d%s",
+             second_host, SLOT + 1, backend);
     vm_start(&m->vm, arguments);
 }
 

@@ -7,6 +7,7 @@
  *   RIG_DEVICE  the endpoint's address in this host
  *   RIG_SECOND  that of a second one, if there is one
  *   RIG_IOMMU   more properties of intel-iommu, with a comma in front
+ *   RIG_BACKEND properties of the devices in place of ",iommufd=iommufd0"
  */
 #ifndef RIG_MACHINE_H
 #define RIG_MACHINE_H
