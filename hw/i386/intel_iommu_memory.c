@@ -19,7 +19,7 @@ struct VtdGuestMemory {
 /* The pages of a section that a device may be given. */
 typedef struct PageRange {
     uint64_t iova;
-    uint64_t size; /* 0: none */
+    uint64_t size;
     void *host;
 } PageRange;
 
@@ -34,19 +34,26 @@ static bool mappable(const MemoryRegionSection *section)
            !memory_region_is_protected(mr);
 }
 
-static PageRange section_pages(const MemoryRegionSection *section)
+/* False: the section holds no page for a device. */
+static bool section_pages(const MemoryRegionSection *section,
+                          PageRange *range)
 {
     uint64_t start = section->offset_within_address_space;
     uint64_t end = start + int128_get64(section->size);
     uint64_t iova = ROUND_UP(start, qemu_real_host_page_size());
-    char *base = memory_region_get_ram_ptr(section->mr);
+    char *base;
 
+    if (!mappable(section)) {
+        return false;
+    }
+    base = memory_region_get_ram_ptr(section->mr);
     end = ROUND_DOWN(end, qemu_real_host_page_size());
-    return (PageRange) {
+    *range = (PageRange) {
         .iova = iova,
-        .size = end > iova ? end - iova : 0,
+        .size = end - iova,
         .host = base + section->offset_within_region + (iova - start),
     };
+    return end > iova;
 }
 
 static void failed(VtdGuestMemory *memory, const char *what, PageRange range,
@@ -73,11 +80,7 @@ static void region_add(MemoryListener *listener, MemoryRegionSection *section)
     PageRange range;
     int error;
 
-    if (!mappable(section)) {
-        return;
-    }
-    range = section_pages(section);
-    if (!range.size) {
+    if (!section_pages(section, &range)) {
         return;
     }
     memory_region_ref(section->mr);
@@ -94,11 +97,7 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
     PageRange range;
     int error;
 
-    if (!mappable(section)) {
-        return;
-    }
-    range = section_pages(section);
-    if (!range.size) {
+    if (!section_pages(section, &range)) {
         return;
     }
     error = iommufd_backend_unmap_dma(memory->iommufd, memory->ioas,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vtd_ctrl.h"
 
+#include "vtd_desc.h"
 #include "vtd_event.h"
 #include "vtd_frcd.h"
 #include "vtd_inval.h"
@@ -85,6 +86,7 @@ static void global_command(VtdUnit *u, uint32_t value, VtdWork *work)
     }
 }
 
+/* A command that posts no notice completes as refused. */
 static void context_command(VtdUnit *u, VtdWork *work)
 {
     uint64_t ccmd = vtd_reg64(&u->regs, VTD_REG_CCMD);
@@ -96,20 +98,10 @@ static void context_command(VtdUnit *u, VtdWork *work)
     };
 
     work->completes = VTD_REG_CCMD;
-    switch (vtd_get(ccmd, VTD_CCMD_CIRG)) {
-    case GLOBAL:
-        n.scope = VTD_SCOPE_GLOBAL;
-        break;
-    case DOMAIN:
-        n.scope = VTD_SCOPE_DOMAIN;
-        break;
-    case NARROW:
-        n.scope = VTD_SCOPE_DEVICE;
-        break;
-    default:
-        return; /* no notice: completes as refused */
+    if (vtd_desc_scope(vtd_get(ccmd, VTD_CCMD_CIRG), VTD_SCOPE_DEVICE,
+                       &n.scope)) {
+        post(u, work, n);
     }
-    post(u, work, n);
 }
 
 static void iotlb_command(VtdUnit *u, VtdWork *work)
@@ -122,24 +114,17 @@ static void iotlb_command(VtdUnit *u, VtdWork *work)
     };
 
     work->completes = VTD_REG_IOTLB;
-    switch (vtd_get(command, VTD_IOTLB_IIRG)) {
-    case GLOBAL:
-        n.scope = VTD_SCOPE_GLOBAL;
-        break;
-    case DOMAIN:
-        n.scope = VTD_SCOPE_DOMAIN;
-        break;
-    case NARROW:
-        n.scope = VTD_SCOPE_PAGE;
+    if (!vtd_desc_scope(vtd_get(command, VTD_IOTLB_IIRG), VTD_SCOPE_PAGE,
+                        &n.scope)) {
+        return;
+    }
+    if (n.scope == VTD_SCOPE_PAGE) {
         n.order = vtd_get(iva, VTD_IVA_AM);
         if (n.order > vtd_caps_max_order(&u->caps)) {
             return;
         }
         n.addr = (iva & VTD_IVA_ADDR) & ~((VTD_PAGE_SIZE << n.order) - 1);
         n.leaf_only = iva & VTD_IVA_IH;
-        break;
-    default:
-        return;
     }
     post(u, work, n);
 }

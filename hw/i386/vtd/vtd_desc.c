@@ -56,6 +56,23 @@ static VtdQueueError reserved(uint64_t bits)
     return bits ? VTD_QUEUE_RESERVED : VTD_QUEUE_OK;
 }
 
+bool vtd_desc_scope(unsigned granularity, VtdScope narrow, VtdScope *scope)
+{
+    switch (granularity) {
+    case G_GLOBAL:
+        *scope = VTD_SCOPE_GLOBAL;
+        return true;
+    case G_DOMAIN:
+        *scope = VTD_SCOPE_DOMAIN;
+        return true;
+    case G_NARROW:
+        *scope = narrow;
+        return true;
+    default:
+        return false;
+    }
+}
+
 unsigned vtd_desc_size_coded(uint64_t *addr, bool size_bit)
 {
     uint64_t page = *addr >> VTD_PAGE_SHIFT;
@@ -88,20 +105,12 @@ static VtdQueueError decode_context(const uint64_t *qw, VtdNotice *n)
 {
     n->kind = VTD_NOTICE_CONTEXT;
     n->did = vtd_get(qw[0], D_DID);
-    switch (vtd_get(qw[0], D_G)) {
-    case G_GLOBAL:
-        n->scope = VTD_SCOPE_GLOBAL;
-        break;
-    case G_DOMAIN:
-        n->scope = VTD_SCOPE_DOMAIN;
-        break;
-    case G_NARROW:
-        n->scope = VTD_SCOPE_DEVICE;
+    if (!vtd_desc_scope(vtd_get(qw[0], D_G), VTD_SCOPE_DEVICE, &n->scope)) {
+        return VTD_QUEUE_RESERVED;
+    }
+    if (n->scope == VTD_SCOPE_DEVICE) {
         n->sid = vtd_get(qw[0], CC_SID);
         n->sid_mask = vtd_function_mask(vtd_get(qw[0], CC_FM));
-        break;
-    default:
-        return VTD_QUEUE_RESERVED;
     }
     return reserved((qw[0] & ~(D_TYPE | D_G | D_DID | CC_SID | CC_FM)) |
                     qw[1]);
@@ -112,23 +121,15 @@ static VtdQueueError decode_iotlb(const VtdCaps *caps, const uint64_t *qw,
 {
     n->kind = VTD_NOTICE_IOTLB;
     n->did = vtd_get(qw[0], D_DID);
-    if ((qw[0] & ~(D_TYPE | D_G | IOTLB_DW | IOTLB_DR | D_DID)) ||
+    if (!vtd_desc_scope(vtd_get(qw[0], D_G), VTD_SCOPE_PAGE, &n->scope) ||
+        (qw[0] & ~(D_TYPE | D_G | IOTLB_DW | IOTLB_DR | D_DID)) ||
         (qw[1] & ~(A_AM | A_IH | A_ADDR))) {
         return VTD_QUEUE_RESERVED;
     }
-    switch (vtd_get(qw[0], D_G)) {
-    case G_GLOBAL:
-        n->scope = VTD_SCOPE_GLOBAL;
-        return VTD_QUEUE_OK;
-    case G_DOMAIN:
-        n->scope = VTD_SCOPE_DOMAIN;
-        return VTD_QUEUE_OK;
-    case G_NARROW:
-        n->scope = VTD_SCOPE_PAGE;
+    if (n->scope == VTD_SCOPE_PAGE) {
         return decode_pages(caps, qw[1], n);
-    default:
-        return VTD_QUEUE_RESERVED;
     }
+    return VTD_QUEUE_OK;
 }
 
 static VtdQueueError decode_device_tlb(const VtdCaps *caps,

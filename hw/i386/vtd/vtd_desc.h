@@ -57,6 +57,13 @@ VtdQueueError vtd_desc_decode(const VtdCaps *caps,
                               VtdDesc *desc);
 
 /*
+ * The granularity of context-cache and IOTLB invalidations, as descriptors and
+ * registers code it; @narrow is what the narrowest one stands for.  False: the
+ * code is reserved.
+ */
+bool vtd_desc_scope(unsigned granularity, VtdScope narrow, VtdScope *scope);
+
+/*
  * The device-TLB address coding: with @size_bit, the lowest zero bit of @addr
  * from bit 12 up tells the order.  Returns the order in pages and cuts @addr
  * to it; 52 means all of the address space.
