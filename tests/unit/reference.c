@@ -227,7 +227,9 @@ static uint8_t second_code(const RefConfig *c, uint8_t scalable, bool write)
         return write ? 0x05 : 0x06;
     case 0x7a:
         return 0x0c;
-    default: /* 0x78, 0x7b */
+    case 0x7b: /* the context entry names it */
+        return 0x03;
+    default: /* 0x78 */
         return 0x07;
     }
 }
@@ -253,8 +255,9 @@ static RefResult second_stage(const RefUnit *u, const RefConfig *c,
             return r;
         }
         leaf = level == 1 || (level <= 3 && bits(e, 7, 7));
-        if (bits(e, 51, u->width) || bits(e, 11, 11) ||
-            (bits(e, 62, 62) && !u->accepts_tm) ||
+        if (bits(e, 51, u->width) ||
+            (bits(e, 11, 11) && !(leaf && u->scalable_mode)) ||
+            (bits(e, 62, 62) && !(leaf && u->accepts_tm)) ||
             (level > 3 && bits(e, 7, 7)) ||
             (leaf && level > 1 && bits(e, shift - 1, 12))) {
             r.fault = second_code(c, 0x7a, write);

@@ -169,7 +169,7 @@ TEST(no_drain_clears_DRD_and_DWD)
 
 TEST(scalable_mode_has_second_stage)
 {
-    check_caps(scalable(), 0x80d2008c222f0606, 0x480000f00f4a);
+    check_caps(scalable(), 0x80d2008c222f0606, 0x480080f00f4a);
 }
 
 TEST(first_stage_replaces_second_stage)
@@ -201,7 +201,7 @@ TEST(pasid_bits_set_PASID_and_PSS)
         o.pasid_bits = bits;
         tap_context("pasid_bits %u", bits);
         check_caps(o, 0x80d2008c222f0606,
-                   0x490000f00f4a | (uint64_t)(bits - 1) << 35);
+                   0x490080f00f4a | (uint64_t)(bits - 1) << 35);
     }
 }
 
@@ -371,7 +371,7 @@ TEST(second_stage_reserved_bits_by_level)
     }
 }
 
-TEST(snoop_bit_is_reserved_without_SC_only)
+TEST(snoop_bit_of_a_page_is_reserved_in_legacy_mode_without_SC)
 {
     VtdOptions o = defaults();
     VtdCaps caps;
@@ -379,6 +379,10 @@ TEST(snoop_bit_is_reserved_without_SC_only)
     o.snoop_control = true;
     caps = compose(o);
     CHECK_EQ(caps.ss_leaf_rsvd[1] & 1 << 11, 0);
+    CHECK_EQ(caps.ss_table_rsvd[2] & 1 << 11, 1 << 11);
+    caps = compose(scalable());
+    CHECK_EQ(caps.ss_leaf_rsvd[1] & 1 << 11, 0);
+    CHECK_EQ(caps.ss_table_rsvd[2] & 1 << 11, 1 << 11);
 }
 
 /* Old kernels set it, and only machine types of their time let them. */
@@ -392,6 +396,7 @@ TEST(transient_mapping_bit_is_reserved_unless_both_options_allow_it)
         o.stale_tm = i & 2;
         caps = compose(o);
         CHECK_EQ(!(caps.ss_leaf_rsvd[1] & 1ull << 62), i == 3);
+        CHECK(caps.ss_table_rsvd[2] & 1ull << 62);
     }
 }
 

@@ -383,6 +383,24 @@ TEST(pass_through_in_scalable_mode)
     CHECK_EQ(reads(), 0);
 }
 
+TEST(pass_through_of_a_supervisor_request)
+{
+    PasidEntry entry = { .pgtt = TABLES_PGTT_PASS_THROUGH };
+    VtdAccess access = { .perm = R, .supervisor = true };
+
+    first_stage();
+    tables_pasid(&guest.tables, guest.pasid_dir, PASID, &entry);
+    CHECK_EQ(vtd_translate(&guest.unit, &with_pasid, IOVA, access, false,
+                           &out),
+             VTD_FAULT_SM_SUPERVISOR_DISABLED);
+    entry.supervisor = true;
+    tables_pasid(&guest.tables, guest.pasid_dir, PASID, &entry);
+    invalidate(qi_pasid_cache(QI_PC_GLOBAL, 0, 0), 0);
+    CHECK_EQ(vtd_translate(&guest.unit, &with_pasid, IOVA, access, false,
+                           &out),
+             VTD_FAULT_NONE);
+}
+
 TEST(output_in_the_interrupt_range_in_legacy_mode)
 {
     legacy();

@@ -280,6 +280,9 @@ TEST(second_stage_failing_reads)
     second_stage_page(false, MAP_RW);
     guest.env.fail_at[FAKE_LOAD64] = 3;
     CHECK_EQ(walk(IOVA, R), VTD_FAULT_PAGING_ENTRY_ACCESS);
+    fake_env_forget(&guest.env);
+    guest.env.fail_at[FAKE_LOAD64] = 1;
+    CHECK_EQ(walk(IOVA, R), VTD_FAULT_CONTEXT_INVALID);
 }
 
 TEST(second_stage_each_entry_is_read_once_and_not_written)
@@ -863,7 +866,7 @@ TEST(nested_table_not_writable_below_is_fine_when_marked)
 TEST(nested_reserved_bits_below)
 {
     nested_page(MAP_RW);
-    change(below(TARGET, 1), SS_SNOOP, 0);
+    change(below(TARGET, 1), SS_TRANSIENT, 0);
     CHECK_EQ(walk(IOVA, R), VTD_FAULT_SS_RESERVED);
     nested_page(MAP_RW);
     change(below(table_at(3), 2), SS_SNOOP, 0);

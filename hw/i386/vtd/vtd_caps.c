@@ -103,7 +103,9 @@ static uint64_t compose_ecap(const VtdOptions *o)
     }
     if (o->scalable_mode) {
         ecap |= VTD_ECAP_SMTS;
-        ecap |= o->first_stage ? VTD_ECAP_FSTS : VTD_ECAP_SSTS;
+        /* SRS with the second stage alone: so has QEMU's own device. */
+        ecap |= o->first_stage ? VTD_ECAP_FSTS
+                               : VTD_ECAP_SSTS | VTD_ECAP_SRS;
     }
     if (o->nested) {
         ecap |= VTD_ECAP_SSTS | VTD_ECAP_NEST;
@@ -117,18 +119,19 @@ static uint64_t compose_ecap(const VtdOptions *o)
 /*
  * Paging entries: an address bit beyond the host address width is reserved at
  * every level, so is a low address bit of a large page.  PS is reserved where
- * the level has no leaf.
+ * the level has no leaf, what is said of a page (SNP, TM) where it is none.
+ * As in QEMU's own device, SNP is free in scalable mode.
  */
 static void compose_paging(const VtdOptions *o, VtdCaps *caps)
 {
-    uint64_t ss_common = caps->rsvd_addr;
+    uint64_t ss_leaf_common = caps->rsvd_addr;
     unsigned largest_fs = o->fs1gp ? 3 : 2;
 
-    if (!o->snoop_control) {
-        ss_common |= VTD_SS_SNP;
+    if (!o->snoop_control && !o->scalable_mode) {
+        ss_leaf_common |= VTD_SS_SNP;
     }
     if (!o->device_tlb || !o->stale_tm) {
-        ss_common |= VTD_SS_TM;
+        ss_leaf_common |= VTD_SS_TM;
     }
     for (unsigned level = 1; level <= VTD_MAX_LEVELS; level++) {
         uint64_t low = (1ull << ((level - 1) * VTD_LEVEL_BITS)) - 1;
@@ -143,8 +146,9 @@ static void compose_paging(const VtdOptions *o, VtdCaps *caps)
         caps->fs_table_rsvd[level] =
             caps->rsvd_addr | (level > 1 ? VTD_FS_PS : 0);
         caps->ss_leaf_rsvd[level] =
-            ss_leaf ? ss_common | low << VTD_PAGE_SHIFT : ~0ull;
-        caps->ss_table_rsvd[level] = ss_common | VTD_SS_PS;
+            ss_leaf ? ss_leaf_common | low << VTD_PAGE_SHIFT : ~0ull;
+        caps->ss_table_rsvd[level] =
+            caps->rsvd_addr | VTD_SS_SNP | VTD_SS_TM | VTD_SS_PS;
     }
 }
 

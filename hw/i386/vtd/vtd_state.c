@@ -38,6 +38,20 @@ void vtd_state_save(VtdUnit *u, VtdState *state)
     pthread_mutex_unlock(&u->lock);
 }
 
+/* What no guest can switch on is not on. */
+static uint32_t possible_status(const VtdUnit *u)
+{
+    uint32_t bits = STATUS_BITS;
+
+    if (!vtd_get(u->caps.cap, VTD_CAP_SAGAW)) {
+        bits &= ~VTD_GCMD_TE;
+    }
+    if (!(u->caps.ecap & VTD_ECAP_IR)) {
+        bits &= ~VTD_GCMD_IRE;
+    }
+    return bits;
+}
+
 static const char *check(const VtdUnit *u, const VtdState *s)
 {
     uint64_t cap = quadword_of(s->registers, VTD_REG_CAP);
@@ -53,7 +67,7 @@ static const char *check(const VtdUnit *u, const VtdState *s)
         return "its extended capabilities (ECAP) are not those of this "
                "device; give both the same properties";
     }
-    if (word_of(s->registers, VTD_REG_GSTS) & ~STATUS_BITS) {
+    if (word_of(s->registers, VTD_REG_GSTS) & ~possible_status(u)) {
         return "its global status (GSTS) is impossible";
     }
     if (s->next_record >= VTD_FAULT_RECORDS) {

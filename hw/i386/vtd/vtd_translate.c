@@ -204,12 +204,13 @@ static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
     if (fault) {
         return fault;
     }
-    if (config->kind == VTD_PASS_THROUGH) {
-        identity(iova, out);
-        return check_output(config, iova, out);
-    }
     access.supervisor =
         access.supervisor || (!config->has_pasid && config->rid_supervisor);
+    if (config->kind == VTD_PASS_THROUGH) {
+        identity(iova, out);
+        fault = vtd_check_privilege(config, access);
+        return fault ? fault : check_output(config, iova, out);
+    }
     if (!access.supervisor &&
         vtd_iotlb_lookup(&u->iotlb, vtd_config_tag(config), iova, out) &&
         !(access.perm & ~out->perm)) {

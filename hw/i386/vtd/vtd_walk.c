@@ -311,7 +311,7 @@ static Stage second_stage(const VtdEnv *env, const VtdCaps *caps,
         /* Legacy mode tells "not present" as a lack of permission. */
         stage.faults = (StageFaults){
             .access = VTD_FAULT_PAGING_ENTRY_ACCESS,
-            .root_access = VTD_FAULT_PAGING_ENTRY_ACCESS,
+            .root_access = VTD_FAULT_CONTEXT_INVALID,
             .not_present = write ? VTD_FAULT_WRITE : VTD_FAULT_READ,
             .reserved = VTD_FAULT_PAGING_ENTRY_RESERVED,
         };
@@ -380,9 +380,6 @@ static VtdFault walk_first(const Stage *fs, const VtdConfig *c, uint64_t iova,
 {
     VtdFault fault;
 
-    if (access.supervisor && !c->supervisor_enable) {
-        return VTD_FAULT_SM_SUPERVISOR_DISABLED;
-    }
     if ((access.perm & VTD_PERM_EXEC) && !c->execute_enable) {
         return VTD_FAULT_SM_EXECUTE_DISABLED;
     }
@@ -426,6 +423,14 @@ static VtdFault walk_below(const Stage *ss, const VtdConfig *c,
     return fault;
 }
 
+VtdFault vtd_check_privilege(const VtdConfig *config, VtdAccess access)
+{
+    if (access.supervisor && config->scalable && !config->supervisor_enable) {
+        return VTD_FAULT_SM_SUPERVISOR_DISABLED;
+    }
+    return VTD_FAULT_NONE;
+}
+
 VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
                   const VtdConfig *config, uint64_t iova, VtdAccess access,
                   VtdMapping *out)
@@ -434,9 +439,12 @@ VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
     Stage fs = first_stage(env, caps, config, access,
                            config->kind == VTD_NESTED ? &ss : NULL);
     uint64_t within;
-    VtdFault fault;
+    VtdFault fault = vtd_check_privilege(config, access);
     Result r;
 
+    if (fault) {
+        return fault;
+    }
     if (config->kind == VTD_SECOND_STAGE) {
         fault = walk_second(&ss, config, iova, access, &r);
     } else {

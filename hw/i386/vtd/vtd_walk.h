@@ -23,6 +23,9 @@ typedef struct VtdAccess {
     bool supervisor; /* privileged mode requested */
 } VtdAccess;
 
+/* Whether @config lets @access in as far as privilege goes (SRE). */
+VtdFault vtd_check_privilege(const VtdConfig *config, VtdAccess access);
+
 /*
  * Translate @iova with @config, which is not VTD_PASS_THROUGH, for @access.
  * First-stage accessed and dirty bits are updated.  On VTD_FAULT_NONE @out is
