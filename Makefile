@@ -5,7 +5,7 @@
 LAYERS := unit qtest guest rig
 
 .DEFAULT_GOAL := all
-.PHONY: all san demo check check-style kernel clean help $(LAYERS:%=check-%)
+.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-fuzz check-stock
 
 build/config.mak:
 	@./configure
@@ -19,10 +19,13 @@ san: build/config.mak
 check: build/config.mak
 	@scripts/check $(LAYERS)
 
-check-unit:
-	@scripts/check unit
+check-unit check-fuzz: check-%:
+	@scripts/check $*
 
-check-qtest check-guest check-rig: check-%: build/config.mak
+fuzz:
+	@scripts/fuzz
+
+check-qtest check-guest check-rig check-stock: check-%: build/config.mak
 	@scripts/check $*
 
 check-style:
@@ -42,6 +45,8 @@ help:
 	@echo 'make              build/qemu-system-x86_64: QEMU with this intel-iommu'
 	@echo 'make demo         the whole path, told hop by hop, with a verdict'
 	@echo 'make check        all tests; one layer: $(LAYERS:%=check-%)'
+	@echo 'make fuzz         look for failing inputs; FUZZ_SECONDS=60 for each program'
+	@echo 'make check-stock  compare with the same QEMU that has its own intel-iommu'
 	@echo 'make check-style  layout and first lines of the source files'
 	@echo 'make kernel       build/kernel: the Linux kernel of the rig'
 	@echo 'make san          a second build with sanitizers (see ./configure --help)'
