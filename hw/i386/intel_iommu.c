@@ -189,7 +189,7 @@ static void intel_iommu_reset_exit(Object *obj, ResetType type)
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(obj);
 
     vtd_reset(s->unit);
-    vtd_spaces_reset(s);
+    vtd_spaces_changed(s);
     vtd_host_reset(s);
 }
 

@@ -51,7 +51,6 @@ struct VtdHostDevice {
 };
 
 struct VtdHost {
-    IntelIOMMUState *iommu;
     GPtrArray *devices; /* of VtdHostDevice */
     GSList *memories; /* of VtdGuestMemory */
     uint64_t structs; /* invalidation entries that took effect */
@@ -72,7 +71,6 @@ void vtd_host_init(IntelIOMMUState *s)
 {
     VtdHost *host = g_new0(VtdHost, 1);
 
-    host->iommu = s;
     host->devices = g_ptr_array_new();
     s->host = host;
     add_counter(s, "x-host-invalidation-structs", &host->structs);

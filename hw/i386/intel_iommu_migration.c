@@ -107,7 +107,7 @@ static int stream_post_load(void *opaque, int version_id)
                      problem);
         return -EINVAL;
     }
-    vtd_spaces_reset(s);
+    vtd_spaces_changed(s);
     return 0;
 }
 

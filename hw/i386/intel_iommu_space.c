@@ -282,8 +282,7 @@ static void update_all(IntelIOMMUState *s)
     memory_region_transaction_commit();
 }
 
-/* Configurations have changed, or may have. */
-static void configurations_changed(IntelIOMMUState *s)
+void vtd_spaces_changed(IntelIOMMUState *s)
 {
     /* What comes next for the old domain would not be seen to concern a
      * source that has moved to another one. */
@@ -292,18 +291,13 @@ static void configurations_changed(IntelIOMMUState *s)
     update_all(s);
 }
 
-void vtd_spaces_reset(IntelIOMMUState *s)
-{
-    configurations_changed(s);
-}
-
 void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
 {
     switch (notice->kind) {
     case VTD_NOTICE_TRANSLATION:
     case VTD_NOTICE_CONTEXT:
     case VTD_NOTICE_PASID_CACHE:
-        configurations_changed(s);
+        vtd_spaces_changed(s);
         break;
     case VTD_NOTICE_IOTLB:
         vtd_shadow_invalidate(s, notice);

@@ -55,8 +55,9 @@ VtdSource *vtd_space_source(VtdAddressSpace *space);
  */
 void vtd_address_space_update(VtdAddressSpace *space);
 
-/* All spaces again, after a reset.  BQL held. */
-void vtd_spaces_reset(IntelIOMMUState *s);
+/* The configurations of all spaces have changed, or may have: by the guest, a
+ * reset, or migration.  BQL held. */
+void vtd_spaces_changed(IntelIOMMUState *s);
 
 /* What @notice means for the views of the spaces and for those who cache
  * translations in QEMU.  BQL held. */
