@@ -36,6 +36,7 @@ kernel:
 
 demo: all kernel
 	@scripts/install-packages guest
+	@tests/rig/build
 	@tests/rig/demo
 
 clean:
