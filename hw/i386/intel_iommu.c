@@ -13,11 +13,13 @@
 #include "hw/i386/pc.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/qdev-properties.h"
+#include "intel_iommu_features.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "system/kvm.h"
+#include "system/system.h"
 #include "trace/trace-hw_i386_vtd.h"
 
 /*
@@ -122,18 +124,19 @@ static bool settle_eim(IntelIOMMUState *s, Error **errp)
     return true;
 }
 
+/* What QEMU's own device reports as CAP.MAMV. */
+#define STOCK_MASK_ORDER 18
+
 static VtdOptions options(IntelIOMMUState *s)
 {
     X86IOMMUState *x86 = X86_IOMMU_DEVICE(s);
     bool all_pasids = s->pasid_mode && !s->pasid_bits;
-
-    return (VtdOptions){
+    VtdOptions o = {
         .aw_bits = s->aw_bits,
         .pasid_bits = all_pasids ? VTD_PASID_MAX_BITS : s->pasid_bits,
         .scalable_mode = s->scalable_mode,
         .first_stage = s->first_stage,
         .nested = s->nested,
-        .fs1gp = s->fs1gp,
         .device_tlb = x86->dt_supported,
         .pass_through = x86->pt_supported,
         .dma_translation = s->dma_translation,
@@ -143,7 +146,31 @@ static VtdOptions options(IntelIOMMUState *s)
         .stale_tm = s->stale_tm,
         .caching_mode = s->report_caching_mode,
         .drain = s->dma_drain,
+        .fault_records = s->nested ? VTD_MAX_FAULT_RECORDS : 1,
+        .mask_order = s->nested ? s->aw_bits - VTD_PAGE_SHIFT :
+                                  STOCK_MASK_ORDER,
     };
+
+    if (s->fault_records) {
+        o.fault_records = s->fault_records;
+    }
+    vtd_features_options(s, &o);
+    return o;
+}
+
+void vtd_recompose(IntelIOMMUState *s)
+{
+    VtdOptions opts = options(s);
+    const char *problem = vtd_set_options(s->unit, &opts);
+
+    /* Features only go, and none needs another one to be off. */
+    g_assert(!problem);
+}
+
+static void machine_done(Notifier *notifier, void *data)
+{
+    vtd_features_settle(container_of(notifier, IntelIOMMUState,
+                                     machine_done));
 }
 
 static bool unit_create(IntelIOMMUState *s, Error **errp)
@@ -180,6 +207,8 @@ static void intel_iommu_realize(DeviceState *dev, Error **errp)
     vtd_spaces_init(s);
     vtd_host_init(s);
     vtd_stats_init(s);
+    s->machine_done.notify = machine_done;
+    qemu_add_machine_init_done_notifier(&s->machine_done);
     pci_setup_iommu(PC_MACHINE(qdev_get_machine())->pcibus, &pci_ops, s);
 }
 
@@ -209,13 +238,19 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_BOOL("dma-translation", IntelIOMMUState, dma_translation,
                      true),
     DEFINE_PROP_BOOL("stale-tm", IntelIOMMUState, stale_tm, false),
-    DEFINE_PROP_BOOL("fs1gp", IntelIOMMUState, fs1gp, true),
+    DEFINE_PROP_VTD_FEATURE_BOOL("fs1gp", VTD_FEATURE_FS1GP),
     /* The names that QEMU 11 has for the same, and what it added. */
     DEFINE_PROP_BOOL("scalable-mode", IntelIOMMUState, scalable_mode, false),
     DEFINE_PROP_BOOL("fsts", IntelIOMMUState, first_stage, false),
     DEFINE_PROP_UINT8("pasid-bits", IntelIOMMUState, pasid_bits, 0),
     /* Ours. */
     DEFINE_PROP_BOOL("nested", IntelIOMMUState, nested, false),
+    DEFINE_PROP_VTD_FEATURE("srs", VTD_FEATURE_SRS),
+    DEFINE_PROP_VTD_FEATURE("eafs", VTD_FEATURE_EAFS),
+    DEFINE_PROP_VTD_FEATURE("ssads", VTD_FEATURE_SSADS),
+    DEFINE_PROP_VTD_FEATURE("smpwcs", VTD_FEATURE_SMPWCS),
+    DEFINE_PROP_VTD_FEATURE("rps", VTD_FEATURE_RPS),
+    DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 0),
     DEFINE_PROP_BOOL("x-forward-invalidation", IntelIOMMUState,
                      forward_invalidation, true),
 };

@@ -18,6 +18,7 @@
 
 #include "hw/qdev-core.h"
 #include "hw/vfio/vfio-common.h"
+#include "intel_iommu_features.h"
 #include "intel_iommu_iommufd.h"
 #include "intel_iommu_memory.h"
 #include "intel_iommu_space.h"
@@ -374,30 +375,6 @@ void vtd_host_reset(IntelIOMMUState *s)
     }
 }
 
-/* What the host's unit must have for what the guest is shown. */
-typedef struct Requirement {
-    const char *feature;
-    const char *remedy; /* what to change in the guest's unit, if that helps */
-    bool in_cap; /* of CAP, else of ECAP */
-    uint64_t host_bit;
-    uint64_t shown_bit; /* needed if the guest's unit shows this one */
-} Requirement;
-
-static const Requirement requirements[] = {
-    { "scalable mode (ECAP.SMTS)", NULL, false, VTD_ECAP_SMTS,
-      VTD_ECAP_SMTS },
-    { "nested translation (ECAP.NEST)", NULL, false, VTD_ECAP_NEST,
-      VTD_ECAP_NEST },
-    { "second-stage translation (ECAP.SSTS)", NULL, false, VTD_ECAP_SSTS,
-      VTD_ECAP_NEST },
-    { "first-stage translation (ECAP.FSTS)", NULL, false, VTD_ECAP_FSTS,
-      VTD_ECAP_FSTS },
-    { "1 GiB first-stage pages (CAP.FS1GP)", "fs1gp=off", true,
-      VTD_CAP_FS1GP, VTD_CAP_FS1GP },
-    { "5-level first-stage translation (CAP.FS5LP)", "aw-bits=48", true,
-      VTD_CAP_FS5LP, VTD_CAP_FS5LP },
-};
-
 static bool check_width(IntelIOMMUState *s, const char *name, uint64_t cap,
                         Error **errp)
 {
@@ -435,27 +412,14 @@ static bool check_host(IntelIOMMUState *s, VFIODevice *vfio, Error **errp)
     if (!check_width(s, vfio->name, info.cap_reg, errp)) {
         return false;
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(requirements); i++) {
-        const Requirement *r = &requirements[i];
-        uint64_t shown = r->in_cap ? s->unit->caps.cap : s->unit->caps.ecap;
-        uint64_t host = r->in_cap ? info.cap_reg : info.ecap_reg;
-
-        if ((shown & r->shown_bit) && !(host & r->host_bit)) {
-            error_setg(errp,
-                       "%s: the guest's IOMMU has %s, the host's has not "
-                       "(host CAP 0x%" PRIx64 ", ECAP 0x%" PRIx64 ")",
-                       vfio->name, r->feature, (uint64_t)info.cap_reg,
-                       (uint64_t)info.ecap_reg);
-            if (r->remedy) {
-                error_append_hint(errp, "Set %s on intel-iommu.\n", r->remedy);
-            } else {
-                error_append_hint(errp, "On this host set nested=off,"
-                                        "x-flts=off,caching-mode=on.\n");
-            }
-            return false;
-        }
-    }
-    return true;
+    return vtd_features_meet(s,
+                             &(VtdHostUnit){
+                                 .device = vfio->name,
+                                 .nested = true,
+                                 .cap = info.cap_reg,
+                                 .ecap = info.ecap_reg,
+                             },
+                             errp);
 }
 
 /*
@@ -477,7 +441,8 @@ static bool show_caching_mode(IntelIOMMUState *s, const char *name,
                                 "to plug such devices later.\n");
         return false;
     }
-    vtd_show_caching_mode(s->unit);
+    s->report_caching_mode = true;
+    vtd_recompose(s);
     return true;
 }
 
@@ -532,7 +497,7 @@ static bool check_shadowed(IntelIOMMUState *s, HostIOMMUDevice *hiod,
         error_append_hint(errp, "Set aw-bits to at most %d.\n", host_bits);
         return false;
     }
-    return true;
+    return vtd_features_meet(s, &(VtdHostUnit){ .device = hiod->name }, errp);
 }
 
 /* The page tables of a device whose host can nest. */

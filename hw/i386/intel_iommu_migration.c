@@ -2,7 +2,8 @@
 /*
  * Migration.  The stream has the fields of QEMU's own intel-iommu (vmstate
  * "iommu-intel", version 1), so a machine can move between the two as long as
- * their capabilities are the same.
+ * their capabilities are the same.  What QEMU's device does not have goes into
+ * subsections.
  */
 #include "qemu/osdep.h"
 
@@ -10,6 +11,10 @@
 #include "migration/vmstate.h"
 #include "qemu/error-report.h"
 #include "vtd/vtd_state.h"
+
+/* QEMU's own device has registers up to the first fault record. */
+#define STREAM_BYTES (VTD_REG_FRCD + VTD_FAULT_RECORD_BYTES)
+#define MORE_RECORDS_BYTES (VTD_STATE_BYTES - STREAM_BYTES)
 
 /* What the stream holds.  All but the registers repeats what they tell; ours
  * is derived from them again, and theirs is checked against them. */
@@ -22,7 +27,8 @@ struct VtdStream {
     uint16_t iq_tail;
     uint16_t iq_size;
     uint16_t next_frcd_reg;
-    uint8_t csr[VTD_STATE_BYTES];
+    uint8_t csr[STREAM_BYTES];
+    uint8_t more_records[MORE_RECORDS_BYTES];
     uint8_t iq_last_desc_type;
     bool dmar_enabled;
     bool qi_enabled;
@@ -56,7 +62,9 @@ static int stream_pre_save(void *opaque)
     stream_pre_load(s);
     stream = s->stream;
     vtd_state_save(s->unit, &state);
-    memcpy(stream->csr, state.registers, sizeof(stream->csr));
+    memcpy(stream->csr, state.registers, STREAM_BYTES);
+    memcpy(stream->more_records, state.registers + STREAM_BYTES,
+           MORE_RECORDS_BYTES);
     iqa = ldq_le_p(&stream->csr[VTD_REG_IQA]);
     size = descriptor_size(stream);
 
@@ -90,7 +98,9 @@ static VtdState stream_state(const VtdStream *stream)
         .next_record = stream->next_frcd_reg,
     };
 
-    memcpy(state.registers, stream->csr, sizeof(state.registers));
+    memcpy(state.registers, stream->csr, STREAM_BYTES);
+    memcpy(state.registers + STREAM_BYTES, stream->more_records,
+           MORE_RECORDS_BYTES);
     stq_le_p(&state.registers[VTD_REG_IQH],
              (uint64_t)stream->iq_head * descriptor_size(stream));
     return state;
@@ -122,13 +132,40 @@ static const VMStateDescription stream_vmstate = {
         VMSTATE_UINT16(iq_tail, VtdStream),
         VMSTATE_UINT16(iq_size, VtdStream),
         VMSTATE_UINT16(next_frcd_reg, VtdStream),
-        VMSTATE_UINT8_ARRAY(csr, VtdStream, VTD_STATE_BYTES),
+        VMSTATE_UINT8_ARRAY(csr, VtdStream, STREAM_BYTES),
         VMSTATE_UINT8(iq_last_desc_type, VtdStream),
         VMSTATE_UNUSED(1),
         VMSTATE_BOOL(dmar_enabled, VtdStream),
         VMSTATE_BOOL(qi_enabled, VtdStream),
         VMSTATE_BOOL(intr_enabled, VtdStream),
         VMSTATE_BOOL(intr_eime, VtdStream),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static bool has_more_records(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+
+    return vtd_caps_fault_records(&s->unit->caps) > 1;
+}
+
+static const VMStateDescription more_records_vmstate = {
+    .name = "iommu-intel-more-records",
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT8_ARRAY(more_records, VtdStream, MORE_RECORDS_BYTES),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription fault_records_vmstate = {
+    .name = "iommu-intel/fault-records",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = has_more_records,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT_POINTER(stream, IntelIOMMUState, more_records_vmstate,
+                               VtdStream),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -146,5 +183,9 @@ const VMStateDescription vtd_vmstate = {
         VMSTATE_STRUCT_POINTER(stream, IntelIOMMUState, stream_vmstate,
                                VtdStream),
         VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription *const[]) {
+        &fault_records_vmstate,
+        NULL
     }
 };

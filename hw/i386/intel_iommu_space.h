@@ -128,6 +128,10 @@ void vtd_shadow_replay_to(VtdAddressSpace *space, IOMMUNotifier *notifier);
 /* The guest invalidated the IOTLB: tell what has changed. */
 void vtd_shadow_invalidate(IntelIOMMUState *s, const VtdNotice *notice);
 
+/* Properties have changed: compose what the guest's unit shows once more.
+ * Only while the machine is made. */
+void vtd_recompose(IntelIOMMUState *s);
+
 /* Migration (intel_iommu_migration.c). */
 extern const VMStateDescription vtd_vmstate;
 

@@ -62,6 +62,14 @@ static VtdOptions chosen_options(void)
     o.snoop_control = flags & 8;
     o.caching_mode = flags & 16;
     o.pass_through = !(flags & 32);
+    if (flags & 128) {
+        o.supervisor_requests = o.first_stage;
+        o.extended_accessed = o.first_stage;
+        o.ss_accessed_dirty = o.scalable_mode && (o.nested || !o.first_stage);
+        o.coherent_walks = o.scalable_mode;
+        o.fault_records = VTD_MAX_FAULT_RECORDS;
+        o.mask_order = o.aw_bits - VTD_PAGE_SHIFT;
+    }
     o.pasid_bits = flags & 64 && o.pasid_bits ? 4 : o.pasid_bits;
     return o;
 }
@@ -181,8 +189,11 @@ static void check_unit(void)
     const VtdCaps *caps = &guest.unit.caps;
     uint32_t fsts = reg32(VTD_REG_FSTS);
     uint32_t gsts = reg32(VTD_REG_GSTS);
-    bool pending = reg64(VTD_REG_FRCD + 8) & VTD_FRCD_F;
+    bool pending = false;
 
+    for (unsigned i = 0; i < vtd_caps_fault_records(caps); i++) {
+        pending |= reg64(VTD_REG_FRCD + i * VTD_FAULT_RECORD_BYTES + 8) >> 63;
+    }
     CHECK(fuzz_lock_is_free());
     check_queue();
     CHECK(!(gsts & VTD_GCMD_TE) || (caps->cap & VTD_CAP_SAGAW));
@@ -191,7 +202,7 @@ static void check_unit(void)
         CHECK(!(reg64(VTD_REG_CCMD) & VTD_CCMD_ICC));
         CHECK(!(reg64(VTD_REG_IOTLB) & VTD_IOTLB_IVT));
         CHECK_EQ(!!(fsts & VTD_FSTS_PPF), pending);
-        CHECK(vtd_get(fsts, VTD_FSTS_FRI) < VTD_FAULT_RECORDS);
+        CHECK(vtd_get(fsts, VTD_FSTS_FRI) < vtd_caps_fault_records(caps));
     }
 }
 

@@ -132,7 +132,7 @@ static void op_migrate(void)
     }
     /* What was loaded is a state that can be loaded, and that stays. */
     save(&after);
-    CHECK(after.next_record < VTD_FAULT_RECORDS);
+    CHECK(after.next_record < vtd_caps_fault_records(&guest.unit.caps));
     CHECK(!try_load(&after));
     save(&state);
     CHECK(equal(&after, &state));

@@ -154,6 +154,35 @@ static void test_fault(void)
     guest_finish(&g);
 }
 
+/* A unit with several records: the second one is the one that is used next. */
+static void test_second_record(void)
+{
+    Guest g = guest_start(NESTED);
+    GuestTables p = guest_first_stage(0);
+    const unsigned second = VTD_REG_FRCD + VTD_FAULT_RECORD_BYTES;
+    uint64_t record[2];
+
+    guest_map(&g, &p, IOVA, PAGE_A);
+    guest_scalable_context(&g, VTD_PGTT_FIRST_STAGE);
+    guest_queue_on(&g);
+    guest_translation_on(&g);
+    guest_dma_write(&g, IOVA + 0x1000, 1);
+    guest_assert_fault(&g, SID, 0x71, false, IOVA + 0x1000);
+    guest_dma_write(&g, IOVA + 0x2000, 1);
+    qtest_memread(g.qts, REGS + second, record, sizeof(record));
+    g_assert_cmphex(le64_to_cpu(record[0]), ==, IOVA + 0x2000);
+    g_assert_true(le64_to_cpu(record[1]) >> 63);
+
+    g = migrate(&g, NESTED);
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_cmphex(guest_reg32(&g, second + i * 4), ==,
+                        (uint32_t)ldl_le_p((uint8_t *)record + i * 4));
+    }
+    g_assert_cmphex(guest_reg32(&g, VTD_REG_FSTS), ==,
+                    VTD_FSTS_PPF | vtd_put(VTD_FSTS_FRI, 1));
+    guest_finish(&g);
+}
+
 static void check_refused(const char *from, const char *to)
 {
     Route r = route_new();
@@ -174,6 +203,8 @@ static void test_other_capabilities(void)
     check_refused(LEGACY, "-device intel-iommu,aw-bits=39 ");
     check_refused(FIRST_STAGE, NESTED);
     check_refused(SECOND_STAGE, LEGACY);
+    check_refused(NESTED, NESTED_WITH(",fault-records=1"));
+    check_refused(NESTED, NESTED_WITH(",ssads=off"));
 }
 
 int main(int argc, char **argv)
@@ -184,6 +215,8 @@ int main(int argc, char **argv)
     qtest_add_func("/intel-iommu/migration/first-stage", test_first_stage);
     qtest_add_func("/intel-iommu/migration/nested", test_nested_unit);
     qtest_add_func("/intel-iommu/migration/fault", test_fault);
+    qtest_add_func("/intel-iommu/migration/second-record",
+                   test_second_record);
     qtest_add_func("/intel-iommu/migration/other-capabilities",
                    test_other_capabilities);
     return g_test_run();

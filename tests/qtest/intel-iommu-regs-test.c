@@ -60,8 +60,19 @@ static const struct {
       0x0000899800f00f4a },
     { "scalable-mode=on,fsts=on,pasid-bits=16,x-pasid-mode=on",
       0x81d2008c222f0606, 0x0000897800f00f4a },
-    { "scalable-mode=on,fsts=on,nested=on", 0x81d2008c222f0606,
-      0x0000c80004f00f4a },
+    /* What QEMU's own device does not have comes with nested=on. */
+    { "scalable-mode=on,fsts=on,nested=on", 0x81e4078c222f0606,
+      0x0003e80484f00f4a },
+    { "scalable-mode=on,fsts=on,nested=on,aw-bits=57", 0x91ed078c22380e06,
+      0x0003e80484f00f4a },
+    { "scalable-mode=on,fsts=on,nested=on,srs=off,eafs=off,ssads=off,"
+      "smpwcs=off,rps=off,fault-records=1",
+      0x81e4008c222f0606, 0x0000c80004f00f4a },
+    /* It can be had without, too. */
+    { "scalable-mode=on,fsts=on,srs=on,eafs=on,smpwcs=on,rps=on,"
+      "fault-records=4",
+      0x81d2038c222f0606, 0x0003880480f00f4a },
+    { "scalable-mode=on,ssads=on", CAP_DEFAULT, 0x0000680080f00f4a },
 };
 
 static void test_reported(void)
@@ -205,6 +216,19 @@ static const struct {
       "needs dma-translation=on" },
     { "-machine q35 -device intel-iommu -device intel-iommu",
       "does not support multiple vIOMMUs" },
+    { "-machine q35 -device intel-iommu,scalable-mode=on,srs=on",
+      "srs=on needs first-stage translation" },
+    { "-machine q35 -device intel-iommu,scalable-mode=on,eafs=on",
+      "eafs=on needs first-stage translation" },
+    { "-machine q35 -device intel-iommu,scalable-mode=on,fsts=on,ssads=on",
+      "ssads=on needs the second stage" },
+    { "-machine q35 -device intel-iommu,smpwcs=on",
+      "smpwcs=on needs scalable mode" },
+    { "-machine q35 -device intel-iommu,rps=on",
+      "rps=on needs scalable mode" },
+    { "-machine q35 -device intel-iommu,fault-records=9",
+      "fault-records must be between 1 and 8" },
+    { "-machine q35 -device intel-iommu,fs1gp=maybe", "fs1gp" },
     { "-machine pc -device intel-iommu", "dynamic sysbus device" },
 };
 

@@ -230,14 +230,18 @@ void guest_assert_maps(Guest *g, uint64_t iova, uint64_t pa)
 void guest_assert_fault(Guest *g, uint16_t sid, unsigned reason, bool is_read,
                         uint64_t page)
 {
-    uint64_t upper = guest_reg64(g, VTD_REG_FRCD + 8);
+    uint32_t fsts = guest_reg32(g, VTD_REG_FSTS);
+    unsigned record = VTD_REG_FRCD +
+                      vtd_get(fsts, VTD_FSTS_FRI) * VTD_FAULT_RECORD_BYTES;
+    uint64_t upper = guest_reg64(g, record + 8);
 
-    g_assert_cmphex(guest_reg32(g, VTD_REG_FSTS), ==, VTD_FSTS_PPF);
+    g_assert_cmphex(fsts & ~VTD_FSTS_FRI, ==, VTD_FSTS_PPF);
     g_assert_true(upper & VTD_FRCD_F);
     g_assert_cmphex(vtd_get(upper, VTD_FRCD_SID), ==, sid);
     g_assert_cmphex(vtd_get(upper, VTD_FRCD_FR), ==, reason);
     g_assert_cmpint(!!(upper & VTD_FRCD_T1), ==, is_read);
-    g_assert_cmphex(guest_reg64(g, VTD_REG_FRCD), ==, page);
-    qtest_writel(g->qts, REGS + VTD_REG_FRCD + 12, 1u << 31);
-    g_assert_cmphex(guest_reg32(g, VTD_REG_FSTS), ==, 0);
+    g_assert_cmphex(guest_reg64(g, record), ==, page);
+    qtest_writel(g->qts, REGS + record + 12, 1u << 31);
+    fsts = guest_reg32(g, VTD_REG_FSTS);
+    g_assert_cmphex(fsts & ~VTD_FSTS_FRI, ==, 0);
 }

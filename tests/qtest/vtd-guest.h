@@ -24,7 +24,9 @@
 #define LEGACY "-device intel-iommu "
 #define SECOND_STAGE "-device intel-iommu,scalable-mode=on "
 #define FIRST_STAGE "-device intel-iommu,scalable-mode=on,fsts=on "
-#define NESTED "-device intel-iommu,scalable-mode=on,fsts=on,nested=on "
+#define NESTED NESTED_WITH("")
+#define NESTED_WITH(more) \
+    "-device intel-iommu,scalable-mode=on,fsts=on,nested=on" more " "
 
 /* Guest memory. */
 #define ROOT 0x100000ull

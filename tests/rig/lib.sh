@@ -106,3 +106,13 @@ refused_device() {
     refused "$1" "$2" -object iommufd,id=iommufd0 -device "$IOMMU$3" \
         -device "vfio-pci,host=$RIG_DEVICE,iommufd=iommufd0"
 }
+
+# within NAME COMMAND...: one result for a program that has several itself.
+within() {
+    name=$1
+    shift
+    "$@" >/tmp/within 2>&1
+    status=$?
+    sed 's/^/# /' /tmp/within
+    result "$name" $status
+}

@@ -53,6 +53,7 @@ static Place place[1024];
 static unsigned places;
 static uint64_t rng;
 static bool scalable;
+static bool full; /* with every refinement of the stages */
 static RefUnit reference;
 static VtdSource source[SIDS][PASIDS];
 static uint64_t config_place[SIDS][PASIDS];
@@ -182,6 +183,10 @@ static PasidEntry pasid_entry(unsigned domain, unsigned p)
         .fs_table = first[domain][p].root,
         .execute = domain & 1,
         .no_execute = domain & 1,
+        .supervisor = full && p == 1,
+        .write_protect = full && p == 1,
+        .extended_accessed = full && (domain & 1),
+        .ss_accessed_dirty = full && (domain & 1),
     };
 }
 
@@ -286,7 +291,9 @@ static bool load(void *opaque, uint64_t gpa, uint64_t *value)
 
 static void start_round(void)
 {
-    guest_start(scalable ? options_nested() : options_legacy());
+    guest_start(full ? options_full() :
+                scalable ? options_nested() :
+                           options_legacy());
     guest.env.concurrent = true; /* no records: there are too many */
     changes = 0;
     events = 0;
@@ -305,6 +312,9 @@ static void start_round(void)
         .has_second_stage = true,
         .has_nested = true,
         .has_1g_first_stage = true,
+        .has_supervisor_requests = full,
+        .has_extended_accessed = full,
+        .has_ss_accessed_dirty = full,
         .has_pass_through = true,
         .has_device_tlb = scalable,
         .accepts_tm = false,
@@ -646,10 +656,11 @@ static void run_round(void)
     }
 }
 
-static void run(bool in_scalable_mode, unsigned rounds)
+static void run(bool in_scalable_mode, bool all, unsigned rounds)
 {
-    rng = tap_seed() + in_scalable_mode;
+    rng = tap_seed() + in_scalable_mode + all;
     scalable = in_scalable_mode;
+    full = all;
     served = 0;
     faults = 0;
     from_the_past = 0;
@@ -669,10 +680,15 @@ static void run(bool in_scalable_mode, unsigned rounds)
 
 TEST(legacy_mode)
 {
-    run(false, ROUNDS / 3);
+    run(false, false, ROUNDS / 3);
 }
 
 TEST(scalable_mode)
 {
-    run(true, ROUNDS);
+    run(true, false, ROUNDS);
+}
+
+TEST(scalable_mode_with_every_refinement)
+{
+    run(true, true, ROUNDS / 2);
 }

@@ -17,6 +17,8 @@ VtdOptions options_legacy(void)
         .dma_translation = true,
         .interrupt_remap = true,
         .drain = true,
+        .fault_records = 1,
+        .mask_order = 18,
     };
 }
 
@@ -37,6 +39,20 @@ VtdOptions options_nested(void)
     options.nested = true;
     options.fs1gp = true;
     options.device_tlb = true;
+    return options;
+}
+
+VtdOptions options_full(void)
+{
+    VtdOptions options = options_nested();
+
+    options.supervisor_requests = true;
+    options.extended_accessed = true;
+    options.ss_accessed_dirty = true;
+    options.coherent_walks = true;
+    options.rid_pasid = true;
+    options.fault_records = VTD_MAX_FAULT_RECORDS;
+    options.mask_order = options.aw_bits - VTD_PAGE_SHIFT;
     return options;
 }
 

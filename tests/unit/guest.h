@@ -39,6 +39,7 @@ extern Guest guest;
 VtdOptions options_legacy(void);
 VtdOptions options_scalable(void); /* second stage only, PASIDs */
 VtdOptions options_nested(void);   /* all stages, PASIDs */
+VtdOptions options_full(void);     /* the same with every refinement */
 
 /* Memory and tables without a unit, for tests of the lower files.  A guest of
  * an earlier test is destroyed. */

@@ -99,7 +99,8 @@ static uint8_t pasid_entry(const RefUnit *u, uint64_t place, RefConfig *c)
     if (!bits(qw[0], 0, 0)) {
         return 0x59;
     }
-    if (bits(qw[0], 5, 5) || bits(qw[0], 11, 9) || too_wide(u, qw[0]) ||
+    if (bits(qw[0], 5, 5) || bits(qw[0], 11, 10) || too_wide(u, qw[0]) ||
+        (bits(qw[0], 9, 9) && !u->has_ss_accessed_dirty) ||
         bits(qw[1], 22, 16) || bits(qw[2], 11, 8) || too_wide(u, qw[2]) ||
         qw[3] || qw[4] || qw[5] || qw[6] || qw[7]) {
         return 0x5a;
@@ -131,9 +132,9 @@ static uint8_t pasid_entry(const RefUnit *u, uint64_t place, RefConfig *c)
     if (c->kind == REF_NESTED && !u->has_nested) {
         return 0x5b;
     }
-    /* Four levels; supervisor requests and extended access are not offered. */
-    if (first && (!u->has_first_stage || bits(qw[2], 3, 2) ||
-                  bits(qw[2], 0, 0) || bits(qw[2], 7, 7))) {
+    if (first && (!u->has_first_stage || bits(qw[2], 3, 2) /* 4 levels */ ||
+                  (bits(qw[2], 0, 0) && !u->has_supervisor_requests) ||
+                  (bits(qw[2], 7, 7) && !u->has_extended_accessed))) {
         return 0x5b;
     }
     if (second &&

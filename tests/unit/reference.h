@@ -29,6 +29,9 @@ typedef struct RefUnit {
     bool has_second_stage; /* in scalable mode */
     bool has_nested;
     bool has_1g_first_stage;
+    bool has_supervisor_requests; /* for first-stage tables */
+    bool has_extended_accessed;
+    bool has_ss_accessed_dirty;
     bool has_pass_through;
     bool has_device_tlb;
     bool accepts_tm; /* the TM bit of second-stage entries */

@@ -123,7 +123,8 @@ uint64_t tables_pasid(Tables *t, uint64_t dir, uint32_t pasid,
     for (unsigned i = 3; i < 8; i++) {
         store(t, place + i * 8, 0);
     }
-    store(t, place, e->ss_table | (uint64_t)e->pgtt << 6 | aw << 2 |
+    store(t, place, e->ss_table | (uint64_t)e->ss_accessed_dirty << 9 |
+                        (uint64_t)e->pgtt << 6 | aw << 2 |
                         (uint64_t)e->fault_disable << 1 | PRESENT);
     return place;
 }

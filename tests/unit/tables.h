@@ -90,6 +90,7 @@ typedef struct PasidEntry {
     bool write_protect;     /* WPE */
     bool no_execute;        /* NXE */
     bool extended_accessed; /* EAFE */
+    bool ss_accessed_dirty; /* SSADE */
 } PasidEntry;
 
 /* A directory for 2^(pdts + 7) tables, empty. */
@@ -137,6 +138,8 @@ typedef struct PageTable {
 #define SS_READ (1ull << 0)
 #define SS_WRITE (1ull << 1)
 #define SS_PAGE_SIZE (1ull << 7)
+#define SS_ACCESSED (1ull << 8)
+#define SS_DIRTY (1ull << 9)
 #define SS_SNOOP (1ull << 11)
 #define SS_TRANSIENT (1ull << 62)
 

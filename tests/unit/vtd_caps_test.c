@@ -15,6 +15,8 @@ static VtdOptions defaults(void)
         .dma_translation = true,
         .interrupt_remap = true,
         .drain = true,
+        .fault_records = 1,
+        .mask_order = 18,
     };
 }
 
@@ -222,6 +224,72 @@ TEST(version_1_capabilities_that_are_not_offered_read_zero)
     /* C, MTS, ERS, PRS, SRS, NWFS, EAFS, DIT, PDS, VCS, SSADS, SMPWCS, RPS,
      * and all above */
     CHECK_EQ(caps.ecap & 0xffff3606b2000021, 0);
+}
+
+static VtdOptions nested(void)
+{
+    VtdOptions o = first_stage();
+
+    o.nested = true;
+    return o;
+}
+
+/* Each refinement sets one bit, and nothing else. */
+TEST(refinements_show_their_bits)
+{
+    const VtdCaps plain = compose(nested());
+    VtdOptions o;
+
+    o = nested();
+    o.supervisor_requests = true;
+    check_caps(o, plain.cap, plain.ecap | 1ull << 31);
+    o = nested();
+    o.extended_accessed = true;
+    check_caps(o, plain.cap, plain.ecap | 1ull << 34);
+    o = nested();
+    o.ss_accessed_dirty = true;
+    check_caps(o, plain.cap, plain.ecap | 1ull << 45);
+    o = nested();
+    o.coherent_walks = true;
+    check_caps(o, plain.cap, plain.ecap | 1ull << 48);
+    o = nested();
+    o.rid_pasid = true;
+    check_caps(o, plain.cap, plain.ecap | 1ull << 49);
+    o = nested();
+    o.fault_records = 8;
+    check_caps(o, plain.cap | 7ull << 40, plain.ecap);
+    o = nested();
+    o.mask_order = 36;
+    check_caps(o, (plain.cap & ~(0x3full << 48)) | 36ull << 48, plain.ecap);
+}
+
+TEST(refinements_need_what_they_refine)
+{
+    VtdOptions o;
+
+    o = scalable();
+    o.supervisor_requests = true;
+    check_refused(o, "x-flts");
+    o = scalable();
+    o.extended_accessed = true;
+    check_refused(o, "x-flts");
+    o = first_stage();
+    o.ss_accessed_dirty = true;
+    check_refused(o, "nested");
+    o = defaults();
+    o.ss_accessed_dirty = true;
+    check_refused(o, "x-scalable-mode");
+    o = defaults();
+    o.coherent_walks = true;
+    check_refused(o, "x-scalable-mode");
+    o = defaults();
+    o.rid_pasid = true;
+    check_refused(o, "x-scalable-mode");
+    o = defaults();
+    o.fault_records = 0;
+    check_refused(o, "fault-records");
+    o.fault_records = 9;
+    check_refused(o, "fault-records");
 }
 
 /* What contradicts itself. */

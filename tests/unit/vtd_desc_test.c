@@ -16,6 +16,8 @@ static void compose(bool scalable, bool device_tlb)
         .dma_translation = true,
         .interrupt_remap = true,
         .pasid_bits = scalable ? 20 : 0,
+        .fault_records = 1,
+        .mask_order = 18,
     };
 
     CHECK(!vtd_caps_compose(&o, &caps));

@@ -233,3 +233,80 @@ TEST(a_fault_beside_a_queue_error_is_recorded_without_another_interrupt)
     CHECK_EQ(lower(), 0x1000);
     CHECK_EQ(guest.env.msis, 1);
 }
+
+/* Several records ----------------------------------------------------- */
+
+static void start_full(void)
+{
+    guest_start(options_full());
+    write32(VTD_REG_FEDATA, 0x61);
+    write32(VTD_REG_FEADDR, 0xfee00000);
+    write32(VTD_REG_FECTL, 0);
+    fake_env_forget(&guest.env);
+}
+
+static uint64_t lower_of(unsigned index)
+{
+    return reg64(VTD_REG_FRCD + index * 16);
+}
+
+static void clear_record(unsigned index)
+{
+    write32(VTD_REG_FRCD + index * 16 + 12, 0x80000000);
+}
+
+TEST(records_are_used_in_turn_and_overflow_after_the_last)
+{
+    start_full();
+    for (unsigned i = 0; i < 8; i++) {
+        record_of(i, (i + 1) << 12);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        tap_context("record %u", i);
+        CHECK_EQ(lower_of(i), (i + 1) << 12);
+        CHECK_EQ(reg64(VTD_REG_FRCD + i * 16 + 8), 0xc000000600000000 | i);
+    }
+    CHECK_EQ(fsts(), PPF);
+    CHECK_EQ(guest.env.msis, 1);
+    record_of(8, 0x9000);
+    CHECK_EQ(fsts(), PFO | PPF);
+}
+
+TEST(a_source_that_is_pending_in_any_record_is_collapsed)
+{
+    start_full();
+    record_of(1, 0x1000);
+    record_of(2, 0x2000);
+    record_of(1, 0x3000);
+    CHECK_EQ(lower_of(1), 0x2000);
+    CHECK_EQ(lower_of(2), 0);
+}
+
+TEST(the_first_pending_record_is_named_and_the_ring_goes_round)
+{
+    start_full();
+    for (unsigned i = 0; i < 7; i++) {
+        record_of(i, 0x1000);
+        clear_record(i);
+        CHECK_EQ(fsts() & PPF, 0);
+    }
+    record_of(0x10, 0xa000);
+    CHECK_EQ(fsts(), PPF | 7 << 8);
+    record_of(0x11, 0xb000);
+    CHECK_EQ(fsts(), PPF | 7 << 8);
+    CHECK_EQ(lower_of(7), 0xa000);
+    CHECK_EQ(lower_of(0), 0xb000);
+    clear_record(7);
+    CHECK_EQ(fsts() & PPF, PPF);
+    clear_record(0);
+    CHECK_EQ(fsts() & PPF, 0);
+}
+
+TEST(what_lies_behind_the_only_record_is_no_register)
+{
+    start();
+    write64(VTD_REG_FRCD + 16, ~0ull);
+    write64(VTD_REG_FRCD + 24, ~0ull);
+    CHECK_EQ(reg64(VTD_REG_FRCD + 16), 0);
+    CHECK_EQ(reg64(VTD_REG_FRCD + 24), 0);
+}

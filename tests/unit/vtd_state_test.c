@@ -128,7 +128,53 @@ TEST(an_impossible_status_is_refused)
 TEST(a_fault_record_that_does_not_exist_is_refused)
 {
     save_working_unit();
-    state.next_record = VTD_FAULT_RECORDS;
+    state.next_record = 1;
+    check_refused();
+    state.next_record = 0;
+    put32(VTD_REG_FSTS, 1 << 8);
+    check_refused();
+}
+
+/* QEMU's own device leaves the bit set when the queue is on. */
+TEST(a_command_that_never_ended_is_not_waited_for)
+{
+    save_working_unit();
+    put32(VTD_REG_CCMD + 4, 0xa0000000);
+    put32(VTD_REG_IOTLB + 4, 0x90000000);
+    CHECK(!vtd_state_load(&guest.unit, &state));
+    CHECK_EQ(reg64(VTD_REG_CCMD) >> 63, 0);
+    CHECK_EQ(reg64(VTD_REG_IOTLB) >> 63, 0);
+}
+
+TEST(a_pending_fault_is_what_the_records_say)
+{
+    save_working_unit();
+    put32(VTD_REG_FSTS, VTD_FSTS_PPF);
+    CHECK(!vtd_state_load(&guest.unit, &state));
+    CHECK_EQ(reg32(VTD_REG_FSTS), 0);
+    put32(VTD_REG_FSTS, 0);
+    put32(VTD_REG_FRCD + 12, 0x80000000);
+    CHECK(!vtd_state_load(&guest.unit, &state));
+    CHECK_EQ(reg32(VTD_REG_FSTS), VTD_FSTS_PPF);
+}
+
+TEST(fault_records_that_the_unit_does_not_have_are_left_out)
+{
+    save_working_unit();
+    put32(VTD_REG_FRCD + 16 + 12, 0x80000000);
+    CHECK(!vtd_state_load(&guest.unit, &state));
+    CHECK_EQ(reg32(VTD_REG_FRCD + 16 + 12), 0);
+    CHECK_EQ(reg32(VTD_REG_FSTS), 0);
+}
+
+TEST(interrupt_remapping_that_the_unit_does_not_have_is_refused)
+{
+    VtdOptions o = options_nested();
+
+    o.interrupt_remap = false;
+    guest_start(o);
+    vtd_state_save(&guest.unit, &state);
+    put32(VTD_REG_GSTS, VTD_GCMD_IRE);
     check_refused();
 }
 
@@ -142,11 +188,11 @@ TEST(a_queue_head_outside_the_queue_is_refused)
 TEST(bits_that_no_register_has_are_left_out)
 {
     save_working_unit();
-    put32(VTD_REG_FECTL, 0xffffffff);
+    put32(VTD_REG_IECTL, 0xffffffff);
     put32(VTD_REG_VER, 0xffffffff);
     put32(VTD_REG_PMEN, 0xffffffff);
     CHECK(!vtd_state_load(&guest.unit, &state));
-    CHECK_EQ(reg32(VTD_REG_FECTL), VTD_EVENT_IM | VTD_EVENT_IP);
+    CHECK_EQ(reg32(VTD_REG_IECTL), VTD_EVENT_IM | VTD_EVENT_IP);
     CHECK_EQ(reg32(VTD_REG_PMEN), 0);
 }
 

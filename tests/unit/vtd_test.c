@@ -231,14 +231,34 @@ TEST(a_fault_that_another_found_is_recorded_and_signalled)
     CHECK_EQ(guest.env.msis, 1);
 }
 
-TEST(caching_mode_can_be_shown_later)
+TEST(options_can_be_changed_before_the_guest_runs)
 {
-    guest_start(options_nested());
+    VtdOptions o = options_full();
+
+    guest_start(o);
     CHECK_EQ(reg64(VTD_REG_CAP) & VTD_CAP_CM, 0);
-    vtd_show_caching_mode(&guest.unit);
+    CHECK_EQ(reg64(VTD_REG_ECAP) & VTD_ECAP_EAFS, VTD_ECAP_EAFS);
+    o.caching_mode = true;
+    o.extended_accessed = false;
+    CHECK(!vtd_set_options(&guest.unit, &o));
     CHECK_EQ(reg64(VTD_REG_CAP) & VTD_CAP_CM, VTD_CAP_CM);
+    CHECK_EQ(reg64(VTD_REG_ECAP) & VTD_ECAP_EAFS, 0);
     vtd_reset(&guest.unit);
     CHECK_EQ(reg64(VTD_REG_CAP) & VTD_CAP_CM, VTD_CAP_CM);
+    CHECK_EQ(reg64(VTD_REG_ECAP) & VTD_ECAP_EAFS, 0);
+}
+
+TEST(options_that_contradict_each_other_change_nothing)
+{
+    VtdOptions o = options_full();
+    uint64_t ecap;
+
+    guest_start(o);
+    ecap = reg64(VTD_REG_ECAP);
+    o.scalable_mode = false;
+    CHECK(vtd_set_options(&guest.unit, &o));
+    CHECK_EQ(reg64(VTD_REG_ECAP), ecap);
+    CHECK_EQ(guest.unit.caps.ecap, ecap);
 }
 
 /* Each deliver, message and status write is made without the lock. */

@@ -709,6 +709,62 @@ static void nested(void)
     };
 }
 
+/* Second-stage accessed and dirty bits. */
+
+static void check_second_marks(uint64_t leaf_marks)
+{
+    const uint64_t marks = SS_ACCESSED | SS_DIRTY;
+
+    CHECK_EQ(load(ss_entry(1)) & marks, leaf_marks);
+    for (unsigned level = 2; level <= 4; level++) {
+        tap_context("level %u", level);
+        CHECK_EQ(load(ss_entry(level)) & marks,
+                 leaf_marks ? SS_ACCESSED : 0);
+    }
+}
+
+TEST(without_SSADE_the_second_stage_is_not_marked)
+{
+    second_stage_page(true, MAP_RW);
+    check_walk(R | W, TARGET, 12, R | W | X);
+    check_second_marks(0);
+}
+
+TEST(with_SSADE_a_read_marks_the_second_stage_accessed)
+{
+    second_stage_page(true, MAP_RW);
+    config.ss_accessed_dirty = true;
+    check_walk(R, TARGET, 12, R | X); /* the first write has to walk */
+    check_second_marks(SS_ACCESSED);
+}
+
+TEST(with_SSADE_a_write_marks_the_second_stage_dirty)
+{
+    second_stage_page(true, MAP_RW);
+    config.ss_accessed_dirty = true;
+    check_walk(W, TARGET, 12, R | W | X);
+    check_second_marks(SS_ACCESSED | SS_DIRTY);
+    fake_env_forget(&guest.env);
+    check_walk(R, TARGET, 12, R | W | X);
+    CHECK_EQ(guest.env.calls[FAKE_CAS64], 0);
+}
+
+TEST(with_SSADE_a_refused_write_dirties_nothing)
+{
+    second_stage_page(true, MAP_READ);
+    config.ss_accessed_dirty = true;
+    CHECK_EQ(walk(IOVA, W), VTD_FAULT_SM_WRITE);
+    CHECK(!(load(ss_entry(1)) & SS_DIRTY));
+}
+
+TEST(with_SSADE_an_entry_that_cannot_be_marked)
+{
+    second_stage_page(true, MAP_RW);
+    config.ss_accessed_dirty = true;
+    guest.env.fail_at[FAKE_CAS64] = 1;
+    CHECK_EQ(walk(IOVA, R), VTD_FAULT_SS_ACCESS);
+}
+
 /* The second stage's entry for what the first stage calls @addr. */
 static uint64_t below(uint64_t addr, unsigned level)
 {
@@ -861,6 +917,37 @@ TEST(nested_table_not_writable_below_is_fine_when_marked)
         change(below(table_at(level), 1), 0, SS_WRITE);
     }
     check_walk(W, BELOW, 12, R | W | X);
+}
+
+/* A mark in a first-stage table is a write of that table's page. */
+TEST(nested_with_SSADE_marked_tables_are_dirty_below)
+{
+    const uint64_t marks = SS_ACCESSED | SS_DIRTY;
+
+    nested_page(MAP_RW);
+    config.ss_accessed_dirty = true;
+    CHECK_EQ(walk(IOVA, R), VTD_FAULT_NONE);
+    CHECK_EQ(out.perm, R | X);
+    for (unsigned level = 1; level <= 4; level++) {
+        tap_context("level %u", level);
+        CHECK_EQ(load(below(table_at(level), 1)) & marks, marks);
+    }
+    CHECK_EQ(load(below(TARGET, 1)) & marks, SS_ACCESSED);
+    check_walk(W, BELOW, 12, R | W | X);
+    CHECK_EQ(load(below(TARGET, 1)) & marks, marks);
+}
+
+TEST(nested_with_SSADE_tables_that_need_no_mark_stay_clean_below)
+{
+    nested_page(MAP_RW);
+    CHECK_EQ(walk(IOVA, W), VTD_FAULT_NONE);
+    config.ss_accessed_dirty = true;
+    check_walk(R, BELOW, 12, R | X);
+    for (unsigned level = 1; level <= 4; level++) {
+        tap_context("level %u", level);
+        CHECK_EQ(load(below(table_at(level), 1)) & (SS_ACCESSED | SS_DIRTY),
+                 SS_ACCESSED);
+    }
 }
 
 TEST(nested_reserved_bits_below)

@@ -173,10 +173,18 @@ void vtd_report_fault(VtdUnit *u, VtdSource *source, VtdFault fault,
     vtd_work_send(u, &work);
 }
 
-void vtd_show_caching_mode(VtdUnit *u)
+const char *vtd_set_options(VtdUnit *u, const VtdOptions *options)
 {
+    VtdCaps caps;
+    const char *why = vtd_caps_compose(options, &caps);
+
+    if (why) {
+        return why;
+    }
     pthread_mutex_lock(&u->lock);
-    u->caps.cap |= VTD_CAP_CM;
-    vtd_reg64_set(&u->regs, VTD_REG_CAP, u->caps.cap);
+    u->caps = caps;
+    vtd_reg64_set(&u->regs, VTD_REG_CAP, caps.cap);
+    vtd_reg64_set(&u->regs, VTD_REG_ECAP, caps.ecap);
     pthread_mutex_unlock(&u->lock);
+    return NULL;
 }

@@ -75,7 +75,8 @@ VtdFault vtd_configuration(VtdUnit *u, VtdSource *source, VtdConfig *config);
 void vtd_report_fault(VtdUnit *u, VtdSource *source, VtdFault fault,
                       uint64_t addr);
 
-/* Show CAP.CM from now on.  Only before the guest has read CAP. */
-void vtd_show_caching_mode(VtdUnit *u);
+/* Other options from now on; as vtd_init() they can be refused, then nothing
+ * has changed.  Only while no guest runs that knows the old ones. */
+const char *vtd_set_options(VtdUnit *u, const VtdOptions *options);
 
 #endif

@@ -7,12 +7,36 @@
 #define DOMAIN_ID_CODE 6
 /* Second-stage large pages of 2 MiB and 1 GiB. */
 #define LARGE_PAGES_2M_1G 3
-/* Page-selective invalidations of up to 2^18 pages. */
-#define MAX_ADDRESS_MASK 18
 /* What a paging entry has room for. */
 #define MAX_HOST_ADDRESS_BITS 52
 /* Largest interrupt-entry mask that an invalidation may carry. */
 #define MAX_HANDLE_MASK 15
+
+/* What refines a stage needs the stage. */
+static const char *check_parts(const VtdOptions *o)
+{
+    if (o->supervisor_requests && !o->first_stage) {
+        return "srs=on needs first-stage translation: add x-flts=on";
+    }
+    if (o->extended_accessed && !o->first_stage) {
+        return "eafs=on needs first-stage translation: add x-flts=on";
+    }
+    if (o->ss_accessed_dirty &&
+        !(o->scalable_mode && (o->nested || !o->first_stage))) {
+        return "ssads=on needs the second stage of scalable mode: add "
+               "x-scalable-mode=on, and nested=on if x-flts=on is set";
+    }
+    if (o->coherent_walks && !o->scalable_mode) {
+        return "smpwcs=on needs scalable mode: add x-scalable-mode=on";
+    }
+    if (o->rid_pasid && !o->scalable_mode) {
+        return "rps=on needs scalable mode: add x-scalable-mode=on";
+    }
+    if (!o->fault_records || o->fault_records > VTD_MAX_FAULT_RECORDS) {
+        return "fault-records must be between 1 and 8";
+    }
+    return NULL;
+}
 
 static const char *check(const VtdOptions *o)
 {
@@ -43,7 +67,7 @@ static const char *check(const VtdOptions *o)
     if (!o->dma_translation && o->scalable_mode) {
         return "x-scalable-mode=on needs dma-translation=on";
     }
-    return NULL;
+    return check_parts(o);
 }
 
 static uint64_t compose_cap(const VtdOptions *o)
@@ -52,9 +76,9 @@ static uint64_t compose_cap(const VtdOptions *o)
     uint64_t cap = vtd_put(VTD_CAP_ND, DOMAIN_ID_CODE) |
                    vtd_put(VTD_CAP_MGAW, o->aw_bits - 1) |
                    vtd_put(VTD_CAP_FRO, VTD_REG_FRCD / 16) |
-                   vtd_put(VTD_CAP_NFR, VTD_FAULT_RECORDS - 1) |
+                   vtd_put(VTD_CAP_NFR, o->fault_records - 1) |
                    vtd_put(VTD_CAP_SSLPS, LARGE_PAGES_2M_1G) |
-                   vtd_put(VTD_CAP_MAMV, MAX_ADDRESS_MASK) | VTD_CAP_PSI |
+                   vtd_put(VTD_CAP_MAMV, o->mask_order) | VTD_CAP_PSI |
                    VTD_CAP_ESRTPS;
 
     if (o->dma_translation) {
@@ -109,6 +133,21 @@ static uint64_t compose_ecap(const VtdOptions *o)
     }
     if (o->nested) {
         ecap |= VTD_ECAP_SSTS | VTD_ECAP_NEST;
+    }
+    if (o->supervisor_requests) {
+        ecap |= VTD_ECAP_SRS;
+    }
+    if (o->extended_accessed) {
+        ecap |= VTD_ECAP_EAFS;
+    }
+    if (o->ss_accessed_dirty) {
+        ecap |= VTD_ECAP_SSADS;
+    }
+    if (o->coherent_walks) {
+        ecap |= VTD_ECAP_SMPWCS;
+    }
+    if (o->rid_pasid) {
+        ecap |= VTD_ECAP_RPS;
     }
     if (o->pasid_bits) {
         ecap |= VTD_ECAP_PASID | vtd_put(VTD_ECAP_PSS, o->pasid_bits - 1);
@@ -176,6 +215,11 @@ uint32_t vtd_caps_pasid_limit(const VtdCaps *caps)
         return 1;
     }
     return 2u << vtd_get(caps->ecap, VTD_ECAP_PSS);
+}
+
+unsigned vtd_caps_fault_records(const VtdCaps *caps)
+{
+    return vtd_get(caps->cap, VTD_CAP_NFR) + 1;
 }
 
 unsigned vtd_caps_max_order(const VtdCaps *caps)

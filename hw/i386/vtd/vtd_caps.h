@@ -24,10 +24,14 @@ typedef struct VtdOptions {
     bool stale_tm; /* with device_tlb: accept the TM bit of old kernels */
     bool caching_mode; /* CM */
     bool drain; /* DRD, DWD */
+    bool supervisor_requests; /* SRS for first-stage tables */
+    bool extended_accessed; /* EAFS */
+    bool ss_accessed_dirty; /* SSADS */
+    bool coherent_walks; /* SMPWCS */
+    bool rid_pasid; /* RPS */
+    uint8_t fault_records; /* NFR: 1..VTD_MAX_FAULT_RECORDS */
+    uint8_t mask_order; /* MAMV: at most aw_bits - 12 */
 } VtdOptions;
-
-/* Number of fault-recording registers that the unit has. */
-#define VTD_FAULT_RECORDS 1
 
 typedef struct VtdCaps {
     uint64_t cap;
@@ -50,6 +54,9 @@ const char *vtd_caps_compose(const VtdOptions *options, VtdCaps *caps);
 
 /* Highest PASID plus one that the unit accepts; 1 without PASID support. */
 uint32_t vtd_caps_pasid_limit(const VtdCaps *caps);
+
+/* Number of fault-recording registers. */
+unsigned vtd_caps_fault_records(const VtdCaps *caps);
 
 /* Largest address-mask order of a page-selective invalidation. */
 unsigned vtd_caps_max_order(const VtdCaps *caps);

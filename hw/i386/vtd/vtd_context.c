@@ -133,14 +133,17 @@ static VtdFault check_second_stage(const VtdCaps *caps, VtdConfig *c)
 static VtdFault decode_pasid(const VtdCaps *caps, const uint64_t *qw,
                              VtdConfig *c)
 {
+    uint64_t rsvd0 = VTD_PASID_RSVD0;
     VtdFault fault;
 
     c->fault_disable |= !!(qw[0] & VTD_PASID_FPD);
     if (!(qw[0] & VTD_PASID_P)) {
         return VTD_FAULT_SM_PASID_NOT_PRESENT;
     }
-    /* SSADE counts as reserved: ECAP.SSADS is never set. */
-    if ((qw[0] & (VTD_PASID_RSVD0 | VTD_PASID_SSADE | beyond_width(caps))) ||
+    if (!(caps->ecap & VTD_ECAP_SSADS)) {
+        rsvd0 |= VTD_PASID_SSADE;
+    }
+    if ((qw[0] & (rsvd0 | beyond_width(caps))) ||
         (qw[1] & VTD_PASID_RSVD1) ||
         (qw[2] & (VTD_PASID_RSVD2 | beyond_width(caps))) || qw[3] || qw[4] ||
         qw[5] || qw[6] || qw[7]) {
@@ -155,6 +158,7 @@ static VtdFault decode_pasid(const VtdCaps *caps, const uint64_t *qw,
     c->write_protect = qw[2] & VTD_PASID_WPE;
     c->no_execute = qw[2] & VTD_PASID_NXE;
     c->extended_accessed = qw[2] & VTD_PASID_EAFE;
+    c->ss_accessed_dirty = qw[0] & VTD_PASID_SSADE;
 
     switch (vtd_get(qw[0], VTD_PASID_PGTT)) {
     case VTD_PGTT_FIRST_STAGE:

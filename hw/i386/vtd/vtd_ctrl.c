@@ -158,6 +158,10 @@ static bool starts(uint32_t upper_word, uint64_t bit)
 void vtd_ctrl_written(VtdUnit *u, unsigned offset, uint32_t value,
                       VtdWork *work)
 {
+    if (vtd_reg_in_fault_record(offset)) {
+        vtd_frcd_update(u);
+        return;
+    }
     switch (offset) {
     case VTD_REG_GCMD:
         global_command(u, value, work);
@@ -178,9 +182,6 @@ void vtd_ctrl_written(VtdUnit *u, unsigned offset, uint32_t value,
     case VTD_REG_FSTS:
         vtd_frcd_update(u);
         work->run_queue = true; /* an error was perhaps cleared */
-        break;
-    case VTD_REG_FRCD + 12:
-        vtd_frcd_update(u);
         break;
     case VTD_REG_ICS:
         completion_status_written(u);

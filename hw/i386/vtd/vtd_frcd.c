@@ -8,7 +8,7 @@
 
 static unsigned record_offset(unsigned index)
 {
-    return VTD_REG_FRCD + index * 16;
+    return VTD_REG_FRCD + index * VTD_FAULT_RECORD_BYTES;
 }
 
 static uint64_t record_upper(VtdUnit *u, unsigned index)
@@ -18,7 +18,7 @@ static uint64_t record_upper(VtdUnit *u, unsigned index)
 
 static bool source_is_pending(VtdUnit *u, uint16_t sid)
 {
-    for (unsigned i = 0; i < VTD_FAULT_RECORDS; i++) {
+    for (unsigned i = 0; i < vtd_caps_fault_records(&u->caps); i++) {
         uint64_t upper = record_upper(u, i);
 
         if ((upper & VTD_FRCD_F) && vtd_get(upper, VTD_FRCD_SID) == sid) {
@@ -70,7 +70,7 @@ void vtd_frcd_record(VtdUnit *u, const VtdFaultRecord *record, VtdWork *work)
     }
     vtd_reg64_set(&u->regs, record_offset(index), record->info);
     vtd_reg64_set(&u->regs, record_offset(index) + 8, upper_quadword(record));
-    u->next_record = (index + 1) % VTD_FAULT_RECORDS;
+    u->next_record = (index + 1) % vtd_caps_fault_records(&u->caps);
     if (!(fsts & VTD_FSTS_PPF)) {
         vtd_reg32_change(&u->regs, VTD_REG_FSTS, VTD_FSTS_FRI,
                          vtd_put(VTD_FSTS_FRI, index));
@@ -88,7 +88,7 @@ void vtd_frcd_update(VtdUnit *u)
     bool pending = false;
     uint32_t fsts;
 
-    for (unsigned i = 0; i < VTD_FAULT_RECORDS; i++) {
+    for (unsigned i = 0; i < vtd_caps_fault_records(&u->caps); i++) {
         pending = pending || (record_upper(u, i) & VTD_FRCD_F);
     }
     vtd_reg32_change(&u->regs, VTD_REG_FSTS, VTD_FSTS_PPF,

@@ -51,13 +51,19 @@ static const Reg registers[] = {
 };
 #define REGISTERS (sizeof(registers) / sizeof(registers[0]))
 
-/* The register that the word at @offset is part of, or NULL. */
-static const Reg *find(unsigned offset)
+/* The register that the word at @offset is part of, or NULL; *@shift is where
+ * in it.  Fault records are all alike: the table has the first one. */
+static const Reg *find(unsigned offset, unsigned *shift)
 {
+    if (vtd_reg_in_fault_record(offset)) {
+        offset = VTD_REG_FRCD +
+                 (offset - VTD_REG_FRCD) % VTD_FAULT_RECORD_BYTES;
+    }
     for (unsigned i = 0; i < REGISTERS; i++) {
         const Reg *reg = &registers[i];
 
         if (offset >= reg->offset && offset < reg->offset + reg->size) {
+            *shift = (offset - reg->offset) * 8;
             return reg;
         }
     }
@@ -77,10 +83,10 @@ void vtd_regfile_reset(VtdRegFile *regs, uint64_t cap, uint64_t ecap)
 void vtd_regfile_guest_write(VtdRegFile *regs, unsigned offset,
                              uint32_t value)
 {
-    const Reg *reg = find(offset);
+    unsigned shift;
+    const Reg *reg = find(offset, &shift);
 
     if (reg) {
-        unsigned shift = (offset - reg->offset) * 8;
         uint32_t writable = reg->writable >> shift;
         uint32_t clears = reg->write_1_clears >> shift;
         uint32_t old = vtd_reg32(regs, offset);
@@ -94,12 +100,12 @@ void vtd_regfile_guest_write(VtdRegFile *regs, unsigned offset,
 void vtd_regfile_load(VtdRegFile *regs, const uint8_t *bytes, unsigned size)
 {
     for (unsigned offset = 0; offset < size; offset += 4) {
-        const Reg *reg = find(offset);
+        unsigned shift;
+        const Reg *reg = find(offset, &shift);
 
         if (reg) {
             uint64_t bits =
                 reg->writable | reg->write_1_clears | reg->read_only;
-            unsigned shift = (offset - reg->offset) * 8;
             uint32_t value = bytes[offset] | bytes[offset + 1] << 8 |
                              bytes[offset + 2] << 16 |
                              (uint32_t)bytes[offset + 3] << 24;

@@ -40,6 +40,18 @@ enum {
     VTD_REG_FRCD = 0x220, /* at CAP.FRO, 16 bytes each */
 };
 
+#define VTD_FAULT_RECORD_BYTES 16
+/* Most fault records that a unit can have. */
+#define VTD_MAX_FAULT_RECORDS 8
+
+/* Whether the register at @offset belongs to one of them. */
+static inline bool vtd_reg_in_fault_record(unsigned offset)
+{
+    return offset >= VTD_REG_FRCD &&
+           offset < VTD_REG_FRCD +
+                        VTD_MAX_FAULT_RECORDS * VTD_FAULT_RECORD_BYTES;
+}
+
 #define VTD_VERSION_1_0 0x10
 
 /* CAP */
@@ -79,9 +91,11 @@ enum {
 #define VTD_ECAP_PSS VTD_BITS(39, 35)
 #define VTD_ECAP_PASID VTD_BIT(40)
 #define VTD_ECAP_SMTS VTD_BIT(43)
+#define VTD_ECAP_SSADS VTD_BIT(45)
 #define VTD_ECAP_SSTS VTD_BIT(46)
 #define VTD_ECAP_FSTS VTD_BIT(47)
 #define VTD_ECAP_SMPWCS VTD_BIT(48)
+#define VTD_ECAP_RPS VTD_BIT(49)
 
 /* GCMD and, at the same bits, GSTS */
 #define VTD_GCMD_CFI VTD_BIT(23)

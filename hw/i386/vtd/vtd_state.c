@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vtd_state.h"
 
+#include "vtd_frcd.h"
+
 /* Bits of GSTS that stand for a state that a unit can be in. */
 #define STATUS_BITS \
     (VTD_GCMD_TE | VTD_GCMD_SRTP | VTD_GCMD_QIE | VTD_GCMD_IRE | \
@@ -58,6 +60,7 @@ static const char *check(const VtdUnit *u, const VtdState *s)
     uint64_t ecap = quadword_of(s->registers, VTD_REG_ECAP);
     uint64_t iqa = quadword_of(s->registers, VTD_REG_IQA);
     uint64_t queue_bytes = VTD_PAGE_SIZE << vtd_get(iqa, VTD_IQA_QS);
+    unsigned records = vtd_caps_fault_records(&u->caps);
 
     if ((cap ^ u->caps.cap) & ~UNSEEN_CAPS) {
         return "its capabilities (CAP) are not those of this device; give "
@@ -70,13 +73,30 @@ static const char *check(const VtdUnit *u, const VtdState *s)
     if (word_of(s->registers, VTD_REG_GSTS) & ~possible_status(u)) {
         return "its global status (GSTS) is impossible";
     }
-    if (s->next_record >= VTD_FAULT_RECORDS) {
-        return "its next fault record does not exist";
+    if (s->next_record >= records ||
+        vtd_get(word_of(s->registers, VTD_REG_FSTS), VTD_FSTS_FRI) >=
+            records) {
+        return "a fault record that it names does not exist";
     }
     if (quadword_of(s->registers, VTD_REG_IQH) >= queue_bytes) {
         return "the head of its invalidation queue lies outside the queue";
     }
     return NULL;
+}
+
+/* What a unit that is not at work tells of itself.  QEMU's own device may have
+ * a command in its stream that it never finished. */
+static void make_consistent(VtdUnit *u)
+{
+    unsigned end = VTD_REG_FRCD + vtd_caps_fault_records(&u->caps) *
+                                      VTD_FAULT_RECORD_BYTES;
+
+    vtd_reg32_change(&u->regs, VTD_REG_CCMD + 4, VTD_CCMD_ICC >> 32, 0);
+    vtd_reg32_change(&u->regs, VTD_REG_IOTLB + 4, VTD_IOTLB_IVT >> 32, 0);
+    for (unsigned offset = end; offset < VTD_STATE_BYTES; offset += 4) {
+        vtd_reg32_set(&u->regs, offset, 0);
+    }
+    vtd_frcd_update(u);
 }
 
 const char *vtd_state_load(VtdUnit *u, const VtdState *state)
@@ -88,6 +108,7 @@ const char *vtd_state_load(VtdUnit *u, const VtdState *state)
     }
     pthread_mutex_lock(&u->lock);
     vtd_regfile_load(&u->regs, state->registers, VTD_STATE_BYTES);
+    make_consistent(u);
     u->next_record = state->next_record;
     u->queue_epoch++;
     atomic_store(&u->status, word_of(state->registers, VTD_REG_GSTS));

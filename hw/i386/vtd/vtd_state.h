@@ -8,8 +8,9 @@
 
 #include "vtd_unit.h"
 
-/* Registers up to the end of the fault records. */
-#define VTD_STATE_BYTES 0x230
+/* Registers up to the end of the fault records: of as many as there can be. */
+#define VTD_STATE_BYTES \
+    (VTD_REG_FRCD + VTD_MAX_FAULT_RECORDS * VTD_FAULT_RECORD_BYTES)
 
 typedef struct VtdState {
     uint8_t registers[VTD_STATE_BYTES]; /* as the guest reads them */

@@ -104,6 +104,8 @@ enum { VTD_FSPM_4_LEVEL = 0,
 #define VTD_SS_R VTD_BIT(0)
 #define VTD_SS_W VTD_BIT(1)
 #define VTD_SS_PS VTD_BIT(7)
+#define VTD_SS_A VTD_BIT(8)
+#define VTD_SS_D VTD_BIT(9)
 #define VTD_SS_SNP VTD_BIT(11)
 #define VTD_SS_TM VTD_BIT(62)
 

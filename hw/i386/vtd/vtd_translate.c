@@ -22,6 +22,7 @@
 #define P_NO_EXECUTE VTD_BIT(51)
 #define P_EXTENDED_ACCESSED VTD_BIT(52)
 #define P_RID_SUPERVISOR VTD_BIT(53)
+#define P_SS_ACCESSED_DIRTY VTD_BIT(54)
 
 static void pack(const VtdConfig *c, uint64_t packed[3])
 {
@@ -38,7 +39,8 @@ static void pack(const VtdConfig *c, uint64_t packed[3])
                 vtd_put(P_WRITE_PROTECT, c->write_protect) |
                 vtd_put(P_NO_EXECUTE, c->no_execute) |
                 vtd_put(P_EXTENDED_ACCESSED, c->extended_accessed) |
-                vtd_put(P_RID_SUPERVISOR, c->rid_supervisor);
+                vtd_put(P_RID_SUPERVISOR, c->rid_supervisor) |
+                vtd_put(P_SS_ACCESSED_DIRTY, c->ss_accessed_dirty);
     packed[1] = c->fs_table;
     packed[2] = c->ss_table;
 }
@@ -61,6 +63,7 @@ static void unpack(const uint64_t packed[3], VtdConfig *c)
         .no_execute = packed[0] & P_NO_EXECUTE,
         .extended_accessed = packed[0] & P_EXTENDED_ACCESSED,
         .rid_supervisor = packed[0] & P_RID_SUPERVISOR,
+        .ss_accessed_dirty = packed[0] & P_SS_ACCESSED_DIRTY,
         .fs_table = packed[1],
         .ss_table = packed[2],
     };

@@ -29,6 +29,7 @@ typedef struct StageFaults {
     VtdFault root_access;
     VtdFault not_present;
     VtdFault reserved;
+    VtdFault update; /* of accessed and dirty bits */
 } StageFaults;
 
 /* One stage of a translation, ready to walk. */
@@ -122,10 +123,10 @@ static bool ss_user(uint64_t raw)
 
 static uint64_t ss_marks(const Stage *stage, const Entry *e, bool write)
 {
-    (void)stage;
-    (void)e;
-    (void)write;
-    return 0; /* SSADS is not offered */
+    if (!stage->config->ss_accessed_dirty) {
+        return 0;
+    }
+    return VTD_SS_A | (write && e->leaf ? VTD_SS_D : 0);
 }
 
 static const Format second_stage_format = {
@@ -175,9 +176,10 @@ static VtdFault decode_entry(const Stage *stage, uint64_t raw, unsigned level,
 static VtdFault walk_stage(const Stage *stage, uint64_t addr, bool write,
                            Result *out);
 
-/* The place of an entry of @stage in memory, through the stage below. */
+/* The place of an entry of @stage in memory, through the stage below.  @write:
+ * it will be written, which makes its page dirty there. */
 static VtdFault entry_place(const Stage *stage, uint64_t addr, bool root,
-                            uint64_t *gpa, bool *writable)
+                            bool write, uint64_t *gpa, bool *writable)
 {
     Result place;
     VtdFault fault;
@@ -190,7 +192,7 @@ static VtdFault entry_place(const Stage *stage, uint64_t addr, bool root,
     if (beyond(addr, stage->under->levels)) {
         return VTD_FAULT_FS_TABLE_BEYOND_WIDTH;
     }
-    fault = walk_stage(stage->under, addr, false, &place);
+    fault = walk_stage(stage->under, addr, write, &place);
     if (fault) {
         return fault;
     }
@@ -214,7 +216,7 @@ static VtdFault use_entry(const Stage *stage, uint64_t addr, unsigned level,
     bool root = level == stage->levels;
     uint64_t gpa;
     bool writable;
-    VtdFault fault = entry_place(stage, addr, root, &gpa, &writable);
+    VtdFault fault = entry_place(stage, addr, root, false, &gpa, &writable);
 
     for (unsigned i = 0; !fault && i < UPDATE_ATTEMPTS; i++) {
         uint64_t raw;
@@ -235,6 +237,12 @@ static VtdFault use_entry(const Stage *stage, uint64_t addr, unsigned level,
         if ((raw & marks) == marks) {
             return VTD_FAULT_NONE;
         }
+        if (writable && stage->under && stage->config->ss_accessed_dirty) {
+            fault = entry_place(stage, addr, root, true, &gpa, &writable);
+            if (fault) {
+                return fault;
+            }
+        }
         if (!writable) {
             return VTD_FAULT_FS_TABLE_NO_WRITE;
         }
@@ -245,10 +253,10 @@ static VtdFault use_entry(const Stage *stage, uint64_t addr, unsigned level,
         case VTD_CAS_CHANGED:
             break;
         case VTD_CAS_FAILED:
-            return VTD_FAULT_FS_UPDATE;
+            return stage->faults.update;
         }
     }
-    return fault ? fault : VTD_FAULT_FS_UPDATE;
+    return fault ? fault : stage->faults.update;
 }
 
 static VtdFault walk_stage(const Stage *stage, uint64_t addr, bool write,
@@ -306,6 +314,7 @@ static Stage second_stage(const VtdEnv *env, const VtdCaps *caps,
             .root_access = VTD_FAULT_SS_ROOT_ACCESS,
             .not_present = VTD_FAULT_SS_NOT_PRESENT,
             .reserved = VTD_FAULT_SS_RESERVED,
+            .update = VTD_FAULT_SS_ACCESS,
         };
     } else {
         /* Legacy mode tells "not present" as a lack of permission. */
@@ -338,6 +347,7 @@ static Stage first_stage(const VtdEnv *env, const VtdCaps *caps,
             .root_access = VTD_FAULT_FS_ROOT_ACCESS,
             .not_present = VTD_FAULT_FS_NOT_PRESENT,
             .reserved = VTD_FAULT_FS_RESERVED,
+            .update = VTD_FAULT_FS_UPDATE,
         },
     };
 }
@@ -359,6 +369,14 @@ static VtdFault check_perm(const VtdConfig *c, const VtdAccess access,
     return VTD_FAULT_NONE;
 }
 
+/* The first write to a page that is not dirty has to walk, to mark it. */
+static void keep_clean(Result *r)
+{
+    if (!r->dirty) {
+        r->perm &= ~VTD_PERM_WRITE;
+    }
+}
+
 static VtdFault walk_second(const Stage *ss, const VtdConfig *c, uint64_t iova,
                             VtdAccess access, Result *r)
 {
@@ -372,7 +390,9 @@ static VtdFault walk_second(const Stage *ss, const VtdConfig *c, uint64_t iova,
     if (fault) {
         return fault;
     }
-    return check_perm(c, access, r->perm);
+    fault = check_perm(c, access, r->perm);
+    keep_clean(r);
+    return fault;
 }
 
 static VtdFault walk_first(const Stage *fs, const VtdConfig *c, uint64_t iova,
@@ -394,9 +414,7 @@ static VtdFault walk_first(const Stage *fs, const VtdConfig *c, uint64_t iova,
         return VTD_FAULT_SM_PRIVILEGE;
     }
     fault = check_perm(c, access, r->perm);
-    if (!r->dirty) {
-        r->perm &= ~VTD_PERM_WRITE; /* the first write has to mark the page */
-    }
+    keep_clean(r);
     return fault;
 }
 
@@ -415,6 +433,7 @@ static VtdFault walk_below(const Stage *ss, const VtdConfig *c,
         return fault;
     }
     fault = check_perm(c, access, below.perm);
+    keep_clean(&below);
     r->addr = below.addr;
     r->perm &= below.perm;
     if (below.shift < r->shift) {

@@ -28,10 +28,11 @@ VtdFault vtd_check_privilege(const VtdConfig *config, VtdAccess access);
 
 /*
  * Translate @iova with @config, which is not VTD_PASS_THROUGH, for @access.
- * First-stage accessed and dirty bits are updated.  On VTD_FAULT_NONE @out is
- * the largest page around @iova that maps in one piece, with the permissions
- * that hold for requests of the same privilege without another walk (no write
- * while the dirty bit is clear).  No lock is taken.
+ * Accessed and dirty bits are updated: the first stage's, and the second's with
+ * SSADE.  On VTD_FAULT_NONE @out is the largest page around @iova that maps in
+ * one piece, with the permissions that hold for requests of the same privilege
+ * without another walk (no write while a dirty bit is clear).  No lock is
+ * taken.
  */
 VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
                   const VtdConfig *config, uint64_t iova, VtdAccess access,

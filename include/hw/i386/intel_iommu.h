@@ -30,6 +30,18 @@ typedef struct VtdAddressSpace VtdAddressSpace;
 typedef struct VtdHost VtdHost;
 typedef struct VtdStream VtdStream;
 
+/* Features with a property of the kind on, off, auto: see
+ * hw/i386/intel_iommu_features.c. */
+typedef enum VtdFeature {
+    VTD_FEATURE_FS1GP,
+    VTD_FEATURE_SRS,
+    VTD_FEATURE_EAFS,
+    VTD_FEATURE_SSADS,
+    VTD_FEATURE_SMPWCS,
+    VTD_FEATURE_RPS,
+    VTD_FEATURES,
+} VtdFeature;
+
 /* The 0xfeexxxxx range as requesters see it: writes are interrupts. */
 typedef struct VtdInterruptWindow {
     MemoryRegion region;
@@ -56,6 +68,7 @@ struct IntelIOMMUState {
     QEMUBH *queue_bh;           /* goes on with a long invalidation queue */
     uint32_t guest_errors;      /* seen so far */
     VtdStream *stream;          /* the state in the form of migration */
+    Notifier machine_done;
 
     /*
      * hw/i386/pc.c plugs passed-through devices only where this is set.  It
@@ -66,11 +79,10 @@ struct IntelIOMMUState {
 
     /* Properties.  Stock QEMU's names; see docs/ for the newer spellings. */
     uint32_t version;
-    bool report_caching_mode;   /* caching-mode */
+    bool report_caching_mode;   /* caching-mode, or needed by a device */
     bool scalable_mode;
     bool first_stage;
     bool nested;
-    bool fs1gp;
     bool snoop_control;
     bool dma_drain;
     bool dma_translation;
@@ -79,6 +91,8 @@ struct IntelIOMMUState {
     bool pasid_mode;
     bool forward_invalidation; /* off only to see tests fail */
     uint8_t pasid_bits;
+    uint8_t fault_records; /* 0: as many as suit */
+    OnOffAuto feature[VTD_FEATURES];
     uint8_t aw_bits;
     OnOffAuto intr_eim;
 };
