@@ -11,6 +11,7 @@
 #include "qemu/osdep.h"
 
 #include "hw/i386/pc.h"
+#include "hw/misc/ats_iommu.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/qdev-properties.h"
 #include "intel_iommu_features.h"
@@ -124,6 +125,22 @@ static bool settle_eim(IntelIOMMUState *s, Error **errp)
     return true;
 }
 
+/* Everything that shared virtual memory needs, as later versions of QEMU's own
+ * device check it. */
+static bool check_svm(IntelIOMMUState *s, Error **errp)
+{
+    bool has_pasids = s->pasid_bits || s->pasid_mode;
+
+    if (s->svm && !(X86_IOMMU_DEVICE(s)->dt_supported && s->first_stage &&
+                    s->dma_translation && has_pasids)) {
+        error_setg(errp, "intel-iommu: svm=on needs device-iotlb=on,"
+                         "x-flts=on,pasid-bits=N (N at most 20) and "
+                         "dma-translation=on");
+        return false;
+    }
+    return true;
+}
+
 /* What QEMU's own device reports as CAP.MAMV. */
 #define STOCK_MASK_ORDER 18
 
@@ -193,7 +210,8 @@ static void intel_iommu_realize(DeviceState *dev, Error **errp)
 {
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(dev);
 
-    if (!settle_eim(s, errp) || !unit_create(s, errp)) {
+    if (!settle_eim(s, errp) || !check_svm(s, errp) ||
+        !unit_create(s, errp)) {
         return;
     }
     s->caching_mode = s->report_caching_mode || s->nested;
@@ -243,6 +261,7 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_BOOL("scalable-mode", IntelIOMMUState, scalable_mode, false),
     DEFINE_PROP_BOOL("fsts", IntelIOMMUState, first_stage, false),
     DEFINE_PROP_UINT8("pasid-bits", IntelIOMMUState, pasid_bits, 0),
+    DEFINE_PROP_BOOL("svm", IntelIOMMUState, svm, false),
     /* Ours. */
     DEFINE_PROP_BOOL("nested", IntelIOMMUState, nested, false),
     DEFINE_PROP_VTD_FEATURE("srs", VTD_FEATURE_SRS),
@@ -250,6 +269,8 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_VTD_FEATURE("ssads", VTD_FEATURE_SSADS),
     DEFINE_PROP_VTD_FEATURE("smpwcs", VTD_FEATURE_SMPWCS),
     DEFINE_PROP_VTD_FEATURE("rps", VTD_FEATURE_RPS),
+    DEFINE_PROP_VTD_FEATURE("prs", VTD_FEATURE_PRS),
+    DEFINE_PROP_VTD_FEATURE("nwfs", VTD_FEATURE_NWFS),
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 0),
     DEFINE_PROP_BOOL("x-forward-invalidation", IntelIOMMUState,
                      forward_invalidation, true),
@@ -267,6 +288,7 @@ static void intel_iommu_class_init(ObjectClass *klass, void *data)
     device_class_set_props(dc, intel_iommu_properties);
     x86->realize = intel_iommu_realize;
     x86->int_remap = vtd_int_remap;
+    vtd_ats_class_init(klass);
     RESETTABLE_CLASS(klass)->phases.exit = intel_iommu_reset_exit;
 }
 
@@ -275,6 +297,7 @@ static const TypeInfo intel_iommu_info = {
     .parent = TYPE_X86_IOMMU_DEVICE,
     .instance_size = sizeof(IntelIOMMUState),
     .class_init = intel_iommu_class_init,
+    .interfaces = (InterfaceInfo[]) { { TYPE_ATS_IOMMU }, { } },
 };
 
 static void register_types(void)

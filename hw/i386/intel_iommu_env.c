@@ -115,30 +115,58 @@ static void trace_notice(const VtdNotice *n)
         [VTD_NOTICE_PASID_IOTLB] = "PASID IOTLB",
         [VTD_NOTICE_DEVICE_TLB] = "device TLB",
         [VTD_NOTICE_INTERRUPT_ENTRY] = "interrupt entry cache",
+        [VTD_NOTICE_PAGE_RESPONSE] = "page response",
     };
 
     trace_vtd_notice(kinds[n->kind], n->scope, n->did, n->sid, n->pasid,
                      n->addr, n->order);
 }
 
-/* First QEMU's own devices, then the host: only the host can fail. */
+static VtdDelivery deliver_one(IntelIOMMUState *s, const VtdNotice *notice)
+{
+    trace_notice(notice);
+    switch (notice->kind) {
+    case VTD_NOTICE_INTERRUPT_ENTRY:
+        vtd_interrupts_notice(s, notice);
+        return VTD_DELIVERED;
+    case VTD_NOTICE_PAGE_RESPONSE:
+        return vtd_ats_notice(s, notice);
+    case VTD_NOTICE_DEVICE_TLB:
+        vtd_spaces_notice(s, notice);
+        return vtd_ats_notice(s, notice);
+    default:
+        vtd_spaces_notice(s, notice);
+        return VTD_DELIVERED;
+    }
+}
+
+/* First QEMU's own devices, of which one that does not answer ends the array;
+ * then the host. */
 static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
                                unsigned count, unsigned *done)
 {
     IntelIOMMUState *s = opaque;
+    VtdDelivery result = VTD_DELIVERED;
+    VtdDelivery host_result;
+    unsigned host_done;
+    unsigned i;
 
     assert(bql_locked());
     memory_region_transaction_begin();
-    for (unsigned i = 0; i < count; i++) {
-        trace_notice(&notices[i]);
-        if (notices[i].kind == VTD_NOTICE_INTERRUPT_ENTRY) {
-            vtd_interrupts_notice(s, &notices[i]);
-        } else {
-            vtd_spaces_notice(s, &notices[i]);
-        }
+    for (i = 0; i < count && result == VTD_DELIVERED; i++) {
+        result = deliver_one(s, &notices[i]);
     }
     memory_region_transaction_commit();
-    return vtd_host_deliver(s, notices, count, done);
+    if (result == VTD_DELIVERED) {
+        return vtd_host_deliver(s, notices, count, done);
+    }
+    *done = i - 1;
+    host_result = vtd_host_deliver(s, notices, i - 1, &host_done);
+    if (host_result != VTD_DELIVERED) {
+        *done = host_done;
+        return host_result;
+    }
+    return result;
 }
 
 static void env_guest_error(void *opaque, const char *what, uint64_t value)

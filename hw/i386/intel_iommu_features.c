@@ -10,7 +10,9 @@
 
 typedef enum Default {
     SHOWN,
+    WITH_SVM,
     WITH_NESTED, /* unknown to QEMU's own device: for machines that are new */
+    WITH_EITHER,
 } Default;
 
 /* A feature with a property, or a stage that other properties ask for. */
@@ -67,7 +69,7 @@ static const Feature features[] = {
     [VTD_FEATURE_SMPWCS] = {
         .name = "coherent page walks (ECAP.SMPWCS)",
         .property = "smpwcs",
-        .by_default = WITH_NESTED,
+        .by_default = WITH_EITHER, /* Linux wants it for SVA */
         .option = OPTION(coherent_walks),
         .ecap = VTD_ECAP_SMPWCS,
         .host_ecap = VTD_ECAP_SMPWCS,
@@ -78,6 +80,20 @@ static const Feature features[] = {
         .by_default = WITH_NESTED,
         .option = OPTION(rid_pasid),
         .ecap = VTD_ECAP_RPS,
+    },
+    [VTD_FEATURE_PRS] = {
+        .name = "page requests (ECAP.PRS)",
+        .property = "prs",
+        .by_default = WITH_SVM,
+        .option = OPTION(page_requests),
+        .ecap = VTD_ECAP_PRS,
+    },
+    [VTD_FEATURE_NWFS] = {
+        .name = "the no-write flag (ECAP.NWFS)",
+        .property = "nwfs",
+        .by_default = WITH_SVM,
+        .option = OPTION(no_write_flag),
+        .ecap = VTD_ECAP_NWFS,
     },
     {
         .name = "scalable mode (ECAP.SMTS)",
@@ -117,7 +133,16 @@ static bool is_on(const IntelIOMMUState *s, VtdFeature feature)
     if (s->feature[feature] != ON_OFF_AUTO_AUTO) {
         return s->feature[feature] == ON_OFF_AUTO_ON;
     }
-    return features[feature].by_default == SHOWN || s->nested;
+    switch (features[feature].by_default) {
+    case WITH_SVM:
+        return s->svm;
+    case WITH_NESTED:
+        return s->nested;
+    case WITH_EITHER:
+        return s->svm || s->nested;
+    default:
+        return true;
+    }
 }
 
 void vtd_features_options(const IntelIOMMUState *s, VtdOptions *options)

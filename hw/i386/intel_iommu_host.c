@@ -362,6 +362,7 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
             break;
         case VTD_NOTICE_DEVICE_TLB: /* the kernel does it with the IOTLB */
         case VTD_NOTICE_INTERRUPT_ENTRY: /* not the host's matter */
+        case VTD_NOTICE_PAGE_RESPONSE: /* the same: no faults come up */
             break;
         }
     }

@@ -310,6 +310,7 @@ void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
         vtd_unmap_device_tlb(s, notice);
         break;
     case VTD_NOTICE_INTERRUPT_ENTRY:
+    case VTD_NOTICE_PAGE_RESPONSE:
         break;
     }
 }

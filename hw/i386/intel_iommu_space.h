@@ -90,6 +90,16 @@ void vtd_interrupts_notice(IntelIOMMUState *s, const VtdNotice *notice);
 VtdEnv vtd_env(IntelIOMMUState *s);
 
 /*
+ * Emulated devices with ATS (intel_iommu_ats.c).  A device-TLB invalidation or
+ * a page response: VTD_DELIVERY_TIMEOUT if the device does not answer.  BQL
+ * held.
+ */
+VtdDelivery vtd_ats_notice(IntelIOMMUState *s, const VtdNotice *notice);
+
+/* Fill in the class's part that is AtsIommuClass. */
+void vtd_ats_class_init(ObjectClass *klass);
+
+/*
  * Passed-through devices (intel_iommu_host.c).  BQL held in all of them.
  */
 void vtd_host_init(IntelIOMMUState *s);

@@ -31,6 +31,8 @@ static uint64_t reg64(QTestState *qts, unsigned offset)
 
 /* --- What is reported ----------------------------------------------------- */
 
+#define SVM "scalable-mode=on,fsts=on,device-iotlb=on,pasid-bits=20,svm=on"
+
 static const struct {
     const char *properties;
     uint64_t cap;
@@ -72,6 +74,10 @@ static const struct {
     { "scalable-mode=on,fsts=on,srs=on,eafs=on,smpwcs=on,rps=on,"
       "fault-records=4",
       0x81d2038c222f0606, 0x0003880480f00f4a },
+    /* As later versions of QEMU's own device, but for SMPWCS. */
+    { SVM ",smpwcs=off", 0x81d2008c222f0606, 0x00008d9a20f00f4e },
+    { SVM, 0x81d2008c222f0606, 0x00018d9a20f00f4e },
+    { SVM ",prs=off,nwfs=off", 0x81d2008c222f0606, 0x0001899800f00f4e },
     { "scalable-mode=on,ssads=on", CAP_DEFAULT, 0x0000680080f00f4a },
 };
 
@@ -226,6 +232,15 @@ static const struct {
       "smpwcs=on needs scalable mode" },
     { "-machine q35 -device intel-iommu,rps=on",
       "rps=on needs scalable mode" },
+    { "-machine q35 -device intel-iommu,scalable-mode=on,prs=on",
+      "prs=on needs x-scalable-mode=on,device-iotlb=on" },
+    { "-machine q35 -device intel-iommu,nwfs=on",
+      "nwfs=on needs device-iotlb=on" },
+    { "-machine q35 -device intel-iommu,svm=on", "svm=on needs" },
+    { "-machine q35 -device intel-iommu,scalable-mode=on,fsts=on,"
+      "device-iotlb=on,svm=on", "pasid-bits=N" },
+    { "-machine q35 -device intel-iommu,scalable-mode=on,fsts=on,"
+      "pasid-bits=20,svm=on", "device-iotlb=on" },
     { "-machine q35 -device intel-iommu,fault-records=9",
       "fault-records must be between 1 and 8" },
     { "-machine q35 -device intel-iommu,fs1gp=maybe", "fs1gp" },

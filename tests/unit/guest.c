@@ -51,6 +51,8 @@ VtdOptions options_full(void)
     options.ss_accessed_dirty = true;
     options.coherent_walks = true;
     options.rid_pasid = true;
+    options.page_requests = true;
+    options.no_write_flag = true;
     options.fault_records = VTD_MAX_FAULT_RECORDS;
     options.mask_order = options.aw_bits - VTD_PAGE_SHIFT;
     return options;

@@ -256,6 +256,14 @@ TEST(refinements_show_their_bits)
     o.rid_pasid = true;
     check_caps(o, plain.cap, plain.ecap | 1ull << 49);
     o = nested();
+    o.device_tlb = true;
+    o.page_requests = true; /* and their drain */
+    check_caps(o, plain.cap, plain.ecap | 1 << 2 | 1 << 29 | 1ull << 42);
+    o = nested();
+    o.device_tlb = true;
+    o.no_write_flag = true;
+    check_caps(o, plain.cap, plain.ecap | 1 << 2 | 1ull << 33);
+    o = nested();
     o.fault_records = 8;
     check_caps(o, plain.cap | 7ull << 40, plain.ecap);
     o = nested();
@@ -285,6 +293,12 @@ TEST(refinements_need_what_they_refine)
     o = defaults();
     o.rid_pasid = true;
     check_refused(o, "x-scalable-mode");
+    o = scalable();
+    o.page_requests = true;
+    check_refused(o, "device-iotlb");
+    o = scalable();
+    o.no_write_flag = true;
+    check_refused(o, "device-iotlb");
     o = defaults();
     o.fault_records = 0;
     check_refused(o, "fault-records");

@@ -490,3 +490,86 @@ TEST(the_upper_half_is_not_looked_at_in_a_narrow_queue)
     compose(true, true);
     CHECK_EQ(vtd_desc_decode(&caps, qw, false, &desc), VTD_QUEUE_OK);
 }
+
+/* Page requests ------------------------------------------------------- */
+
+#define RESPONSE(code) (9 | (uint64_t)(code) << 12 | 0x1234ull << 16)
+
+static void compose_full(void)
+{
+    VtdOptions o = {
+        .aw_bits = 48,
+        .scalable_mode = true,
+        .drain = true,
+        .device_tlb = true,
+        .dma_translation = true,
+        .pasid_bits = 20,
+        .fault_records = 1,
+        .mask_order = 36,
+        .page_requests = true,
+    };
+
+    CHECK(!vtd_caps_compose(&o, &caps));
+}
+
+TEST(page_response_with_pasid)
+{
+    compose_full();
+    CHECK_EQ(decode(RESPONSE(1) | 1 << 4 | PASID(0x54321), 0x1ff << 3, true),
+             VTD_QUEUE_OK);
+    CHECK_EQ(desc.notice.kind, VTD_NOTICE_PAGE_RESPONSE);
+    CHECK_EQ(desc.notice.sid, 0x1234);
+    CHECK(desc.notice.has_pasid);
+    CHECK_EQ(desc.notice.pasid, 0x54321);
+    CHECK_EQ(desc.notice.group, 0x1ff);
+    CHECK_EQ(desc.notice.response, VTD_PAGE_INVALID);
+}
+
+TEST(page_response_without_pasid)
+{
+    compose_full();
+    CHECK_EQ(decode(RESPONSE(0), 4, true), VTD_QUEUE_OK);
+    CHECK(!desc.notice.has_pasid);
+    CHECK_EQ(desc.notice.response, VTD_PAGE_SUCCESS);
+}
+
+TEST(page_response_reserved_codes)
+{
+    compose_full();
+    for (unsigned code = 0; code < 16; code++) {
+        bool known = code == 0 || code == 1 || code == 15;
+
+        tap_context("code %u", code);
+        CHECK_EQ(decode(RESPONSE(code), 0, true),
+                 known ? VTD_QUEUE_OK : VTD_QUEUE_RESERVED);
+    }
+}
+
+TEST(page_response_reserved_bits)
+{
+    compose_full();
+    check_reserved(RESPONSE(0), 0, 0x000ffffffffff010, 0xffc);
+}
+
+TEST(page_response_needs_a_wide_queue)
+{
+    compose_full();
+    CHECK_EQ(decode(RESPONSE(0), 0, false), VTD_QUEUE_BAD_WIDTH);
+}
+
+TEST(wait_with_page_request_drain_needs_PDS)
+{
+    compose(true, true);
+    CHECK_EQ(decode(5 | 1 << 5 | 1 << 7, 0x1000, true), VTD_QUEUE_RESERVED);
+    compose_full();
+    CHECK_EQ(decode(5 | 1 << 5 | 1 << 7, 0x1000, true), VTD_QUEUE_OK);
+    CHECK(desc.wait.status_write);
+}
+
+TEST(page_masks_up_to_MAMV)
+{
+    compose_full();
+    CHECK_EQ(decode(2 | G(3), 36, true), VTD_QUEUE_OK);
+    CHECK_EQ(desc.notice.order, 36);
+    CHECK_EQ(decode(2 | G(3), 37, true), VTD_QUEUE_RESERVED);
+}

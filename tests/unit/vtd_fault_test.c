@@ -47,7 +47,7 @@ TEST(unqualified_faults)
     static const uint8_t unqualified[] = {
         0x01, 0x08, 0x09, 0x0a, /* legacy root, access to the context */
         0x20, 0x21, 0x23, 0x25, /* interrupt requests */
-        0x30, 0x31, 0x38, 0x39, 0x3a, 0x40, /* scalable root */
+        0x30, 0x31, 0x32, 0x38, 0x39, 0x3a, 0x40, /* scalable root */
     };
 
     for (unsigned fault = 1; fault < VTD_FAULT_COUNT; fault++) {
@@ -56,6 +56,22 @@ TEST(unqualified_faults)
         tap_context("fault %s", vtd_fault_name(fault));
         CHECK_EQ(vtd_fault_qualified(fault),
                  !memchr(unqualified, code, sizeof(unqualified)));
+    }
+}
+
+/* Of the page being there, and of its rights: what software can mend. */
+TEST(recoverable_faults)
+{
+    static const uint8_t recoverable[] = {
+        0x05, 0x06, 0x71, 0x75, 0x76, 0x77, 0x79, 0x81, 0x82, 0x85, 0x86,
+    };
+
+    for (unsigned fault = 1; fault < VTD_FAULT_COUNT; fault++) {
+        uint8_t code = vtd_fault_code(fault);
+
+        tap_context("fault %s", vtd_fault_name(fault));
+        CHECK_EQ(vtd_fault_recoverable(fault),
+                 !!memchr(recoverable, code, sizeof(recoverable)));
     }
 }
 

@@ -139,7 +139,32 @@ TEST(write_1_to_clear_bits_of_every_word)
             expected = 0x80000000; /* F of eight fault records */
         }
         tap_context("offset 0x%x", offset);
+        reset(); /* the test writes CAP and ECAP, too */
         CHECK_EQ(write_1_clears(offset), expected);
+    }
+}
+
+TEST(page_request_registers_exist_with_ECAP_PRS)
+{
+    static const uint32_t bits[] = {
+        0x0007ffe0, 0,          /* PQH */
+        0x0007ffe0, 0,          /* PQT */
+        0xfffff007, 0xffffffff, /* PQA */
+        0,          0,          /* PRS */
+        0x80000000, 0xffffffff, /* PECTL, PEDATA */
+        0xfffffffc, 0xffffffff, /* PEADDR, PEUADDR */
+    };
+
+    for (unsigned i = 0; i < 12; i++) {
+        unsigned offset = 0xc0 + i * 4;
+
+        tap_context("offset 0x%x", offset);
+        reset();
+        CHECK_EQ(writable(offset), 0);
+        vtd_regfile_reset(&regs, CAP, ECAP | 1 << 29);
+        CHECK_EQ(vtd_reg32(&regs, offset), offset == 0xe0 ? 1u << 31 : 0);
+        CHECK_EQ(writable(offset), bits[i]);
+        CHECK_EQ(write_1_clears(offset), offset == 0xdc ? 3 : 0);
     }
 }
 

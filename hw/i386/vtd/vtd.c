@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "vtd_ats.h"
 #include "vtd_ctrl.h"
 #include "vtd_qi.h"
 
@@ -135,6 +136,36 @@ VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
         vtd_work_send(u, &work);
     }
     return fault;
+}
+
+VtdFault vtd_translation_request(VtdUnit *u, VtdSource *source, uint64_t iova,
+                                 VtdAccess want, VtdMapping *out)
+{
+    VtdWork work = { 0 };
+    VtdFault fault = vtd_ats_request(u, source, iova, want, out, &work);
+
+    vtd_work_send(u, &work);
+    return fault;
+}
+
+VtdFault vtd_translated_request(VtdUnit *u, VtdSource *source, uint64_t pa,
+                                VtdAccess access)
+{
+    VtdWork work = { 0 };
+    VtdFault fault = vtd_ats_translated(u, source, pa, access, &work);
+
+    vtd_work_send(u, &work);
+    return fault;
+}
+
+VtdPageResult vtd_page_request(VtdUnit *u, const VtdPageRequest *request,
+                               VtdPageResponse *response)
+{
+    VtdWork work = { 0 };
+    VtdPageResult result = vtd_prq_request(u, request, response, &work);
+
+    vtd_work_send(u, &work);
+    return result;
 }
 
 VtdFault vtd_remap_interrupt(VtdUnit *u, uint16_t sid, uint64_t addr,

@@ -10,6 +10,7 @@
 #define VTD_H
 
 #include "vtd_irt.h"
+#include "vtd_prq.h"
 #include "vtd_translate.h"
 #include "vtd_unit.h"
 
@@ -50,6 +51,17 @@ bool vtd_translation_enabled(VtdUnit *u);
  */
 VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
                        VtdAccess access, bool quiet, VtdMapping *out);
+
+/*
+ * Devices with a TLB of their own (ATS): see vtd_ats_request() and
+ * vtd_ats_translated(); and their page requests: see vtd_prq_request().
+ */
+VtdFault vtd_translation_request(VtdUnit *u, VtdSource *source, uint64_t iova,
+                                 VtdAccess want, VtdMapping *out);
+VtdFault vtd_translated_request(VtdUnit *u, VtdSource *source, uint64_t pa,
+                                VtdAccess access);
+VtdPageResult vtd_page_request(VtdUnit *u, const VtdPageRequest *request,
+                               VtdPageResponse *response);
 
 /*
  * Remap the interrupt request that @sid makes by writing @data to @addr.

@@ -32,6 +32,12 @@ static const char *check_parts(const VtdOptions *o)
     if (o->rid_pasid && !o->scalable_mode) {
         return "rps=on needs scalable mode: add x-scalable-mode=on";
     }
+    if (o->page_requests && !(o->scalable_mode && o->device_tlb)) {
+        return "prs=on needs x-scalable-mode=on,device-iotlb=on";
+    }
+    if (o->no_write_flag && !o->device_tlb) {
+        return "nwfs=on needs device-iotlb=on";
+    }
     if (!o->fault_records || o->fault_records > VTD_MAX_FAULT_RECORDS) {
         return "fault-records must be between 1 and 8";
     }
@@ -145,6 +151,12 @@ static uint64_t compose_ecap(const VtdOptions *o)
     }
     if (o->coherent_walks) {
         ecap |= VTD_ECAP_SMPWCS;
+    }
+    if (o->page_requests) {
+        ecap |= VTD_ECAP_PRS | VTD_ECAP_PDS;
+    }
+    if (o->no_write_flag) {
+        ecap |= VTD_ECAP_NWFS;
     }
     if (o->rid_pasid) {
         ecap |= VTD_ECAP_RPS;

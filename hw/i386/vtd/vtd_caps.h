@@ -29,6 +29,8 @@ typedef struct VtdOptions {
     bool ss_accessed_dirty; /* SSADS */
     bool coherent_walks; /* SMPWCS */
     bool rid_pasid; /* RPS */
+    bool page_requests; /* PRS, PDS */
+    bool no_write_flag; /* NWFS */
     uint8_t fault_records; /* NFR: 1..VTD_MAX_FAULT_RECORDS */
     uint8_t mask_order; /* MAMV: at most aw_bits - 12 */
 } VtdOptions;

@@ -211,35 +211,75 @@ static VtdFault fetch_pasid(const VtdEnv *env, const VtdCaps *caps,
     return decode_pasid(caps, pe, c);
 }
 
-static VtdFault fetch_scalable(const VtdEnv *env, const VtdCaps *caps,
-                               VtdRoot root, VtdRequester req, VtdConfig *c)
+/* Read the scalable-mode context entry of @sid. */
+static VtdFault read_context(const VtdEnv *env, const VtdCaps *caps,
+                             VtdRoot root, uint16_t sid,
+                             uint64_t ce[VTD_SMCTX_QWORDS])
 {
     uint64_t re[VTD_ROOT_QWORDS];
-    uint64_t ce[VTD_SMCTX_QWORDS];
     uint64_t half;
     uint64_t ce_gpa;
-    PasidDirectory dir;
-    VtdFault fault;
 
-    c->scalable = true;
-    if (!vtd_env_read_qwords(env, root.base + (req.sid >> 8) * sizeof(re), re,
+    if (!vtd_env_read_qwords(env, root.base + (sid >> 8) * sizeof(re), re,
                              VTD_ROOT_QWORDS)) {
         return VTD_FAULT_SM_ROOT_ACCESS;
     }
     /* Devices 0..15 of the bus in the lower table, 16..31 in the upper. */
-    half = re[(req.sid >> 7) & 1];
+    half = re[(sid >> 7) & 1];
     if (!(half & VTD_ROOT_P)) {
         return VTD_FAULT_SM_ROOT_NOT_PRESENT;
     }
     if (half & (VTD_ROOT_RSVD | beyond_width(caps))) {
         return VTD_FAULT_SM_ROOT_RESERVED;
     }
-    ce_gpa = (half & VTD_ROOT_CTP) + (req.sid & 0x7f) * sizeof(ce);
+    ce_gpa = (half & VTD_ROOT_CTP) +
+             (sid & 0x7f) * VTD_SMCTX_QWORDS * sizeof(*ce);
     if (!vtd_env_read_qwords(env, ce_gpa, ce, VTD_SMCTX_QWORDS)) {
         return VTD_FAULT_SM_CONTEXT_ACCESS;
     }
-    fault = decode_scalable_context(caps, ce, req, c, &dir);
+    return VTD_FAULT_NONE;
+}
+
+static VtdFault fetch_scalable(const VtdEnv *env, const VtdCaps *caps,
+                               VtdRoot root, VtdRequester req, VtdConfig *c)
+{
+    uint64_t ce[VTD_SMCTX_QWORDS];
+    PasidDirectory dir;
+    VtdFault fault;
+
+    c->scalable = true;
+    fault = read_context(env, caps, root, req.sid, ce);
+    if (!fault) {
+        fault = decode_scalable_context(caps, ce, req, c, &dir);
+    }
     return fault ? fault : fetch_pasid(env, caps, dir.base, c);
+}
+
+VtdFault vtd_context_page_requests(const VtdEnv *env, const VtdCaps *caps,
+                                   VtdRoot root, VtdRequester req,
+                                   bool *fault_disable)
+{
+    uint64_t ce[VTD_SMCTX_QWORDS];
+    PasidDirectory dir;
+    VtdConfig config = { 0 };
+    VtdFault fault;
+
+    *fault_disable = false;
+    if (root.ttm != VTD_TTM_SCALABLE) {
+        return root.ttm == VTD_TTM_LEGACY
+                   ? VTD_FAULT_SM_PAGE_REQUEST_IN_LEGACY_MODE
+                   : VTD_FAULT_SM_TTM_RESERVED;
+    }
+    fault = read_context(env, caps, root, req.sid, ce);
+    if (fault) {
+        return fault;
+    }
+    fault = decode_scalable_context(caps, ce, req, &config, &dir);
+    *fault_disable = config.fault_disable;
+    if (!fault && !(ce[0] & VTD_SMCTX_PRE)) {
+        fault = VTD_FAULT_SM_CONTEXT_NO_PAGE_REQUESTS;
+    }
+    return fault;
 }
 
 VtdFault vtd_context_fetch(const VtdEnv *env, const VtdCaps *caps,

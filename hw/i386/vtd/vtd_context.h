@@ -61,6 +61,15 @@ typedef struct VtdConfig {
 VtdFault vtd_context_fetch(const VtdEnv *env, const VtdCaps *caps,
                            VtdRoot root, VtdRequester req, VtdConfig *config);
 
+/*
+ * Whether software takes page requests of @req (PRE): VTD_FAULT_NONE or the
+ * fault that they meet.  *@fault_disable is FPD of the context entry, as far
+ * as it could be read.
+ */
+VtdFault vtd_context_page_requests(const VtdEnv *env, const VtdCaps *caps,
+                                   VtdRoot root, VtdRequester req,
+                                   bool *fault_disable);
+
 /* How translations made with @config are tagged in the IOTLB. */
 VtdTag vtd_config_tag(const VtdConfig *config);
 

@@ -5,6 +5,7 @@
 #include "vtd_event.h"
 #include "vtd_frcd.h"
 #include "vtd_inval.h"
+#include "vtd_prq.h"
 #include "vtd_qi.h"
 
 /* Granularities of CCMD.CIRG and IOTLB.IIRG */
@@ -191,6 +192,12 @@ void vtd_ctrl_written(VtdUnit *u, unsigned offset, uint32_t value,
         break;
     case VTD_REG_IECTL:
         vtd_event_control_written(u, VTD_EVENT_COMPLETION, work);
+        break;
+    case VTD_REG_PRS:
+        vtd_prq_status_written(u);
+        break;
+    case VTD_REG_PECTL:
+        vtd_event_control_written(u, VTD_EVENT_PAGE_REQUEST, work);
         break;
     }
 }

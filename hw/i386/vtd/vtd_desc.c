@@ -30,7 +30,12 @@
 #define WAIT_IF VTD_BIT(4)
 #define WAIT_SW VTD_BIT(5)
 #define WAIT_FN VTD_BIT(6)
+#define WAIT_PD VTD_BIT(7)
 #define WAIT_DATA VTD_BITS(63, 32)
+
+#define RESP_PP VTD_BIT(4)
+#define RESP_CODE VTD_BITS(15, 12)
+#define RESP_RID VTD_BITS(31, 16)
 
 /* Second quadword */
 #define A_AM VTD_BITS(5, 0)
@@ -40,6 +45,8 @@
 #define PDTLB_G VTD_BIT(0)
 #define PDTLB_S VTD_BIT(11)
 #define WAIT_ADDR VTD_BITS(63, 2)
+#define RESP_LPIG VTD_BIT(2) /* of older drivers; there is one response */
+#define RESP_GROUP VTD_BITS(11, 3)
 
 /* Granularities of the G field */
 enum { G_GLOBAL = 1,
@@ -182,15 +189,21 @@ static VtdQueueError decode_interrupt_entry(const VtdCaps *caps,
     return reserved((qw[0] & ~(D_TYPE | IEC_G | IEC_IM | IEC_IIDX)) | qw[1]);
 }
 
-static VtdQueueError decode_wait(const uint64_t *qw, VtdWait *wait)
+/* PD needs no action: page requests and responses are never on their way here,
+ * they are in the queue, or delivered, before anything that follows. */
+static VtdQueueError decode_wait(const VtdCaps *caps, const uint64_t *qw,
+                                 VtdWait *wait)
 {
+    uint64_t known = D_TYPE | WAIT_IF | WAIT_SW | WAIT_FN | WAIT_DATA;
+
+    if (caps->ecap & VTD_ECAP_PDS) {
+        known |= WAIT_PD;
+    }
     wait->interrupt = qw[0] & WAIT_IF;
     wait->status_write = qw[0] & WAIT_SW;
     wait->status_data = vtd_get(qw[0], WAIT_DATA);
     wait->status_addr = qw[1] & WAIT_ADDR;
-    return reserved(
-        (qw[0] & ~(D_TYPE | WAIT_IF | WAIT_SW | WAIT_FN | WAIT_DATA)) |
-        (qw[1] & ~WAIT_ADDR));
+    return reserved((qw[0] & ~known) | (qw[1] & ~WAIT_ADDR));
 }
 
 static VtdQueueError decode_pasid_iotlb(const VtdCaps *caps,
@@ -236,6 +249,23 @@ static VtdQueueError decode_pasid_cache(const uint64_t *qw, VtdNotice *n)
     return reserved((qw[0] & ~(D_TYPE | D_G | D_DID | D_PASID)) | qw[1]);
 }
 
+static VtdQueueError decode_page_response(const uint64_t *qw, VtdNotice *n)
+{
+    n->kind = VTD_NOTICE_PAGE_RESPONSE;
+    n->sid = vtd_get(qw[0], RESP_RID);
+    n->has_pasid = qw[0] & RESP_PP;
+    n->pasid = vtd_get(qw[0], D_PASID);
+    n->group = vtd_get(qw[1], RESP_GROUP);
+    n->response = vtd_get(qw[0], RESP_CODE);
+    if (n->response != VTD_PAGE_SUCCESS && n->response != VTD_PAGE_INVALID &&
+        n->response != VTD_PAGE_FAILURE) {
+        return VTD_QUEUE_RESERVED;
+    }
+    return reserved(
+        (qw[0] & ~(D_TYPE | RESP_PP | RESP_CODE | RESP_RID | D_PASID)) |
+        (qw[1] & ~(RESP_LPIG | RESP_GROUP)));
+}
+
 VtdQueueError vtd_desc_decode(const VtdCaps *caps,
                               const uint64_t qw[VTD_DESC_QWORDS], bool wide,
                               VtdDesc *desc)
@@ -258,10 +288,15 @@ VtdQueueError vtd_desc_decode(const VtdCaps *caps,
     case VTD_DESC_INTERRUPT_ENTRY:
         return decode_interrupt_entry(caps, qw, &desc->notice);
     case VTD_DESC_WAIT:
-        return decode_wait(qw, &desc->wait);
+        return decode_wait(caps, qw, &desc->wait);
     case VTD_DESC_PASID_IOTLB:
     case VTD_DESC_PASID_CACHE:
     case VTD_DESC_PASID_DEVICE_TLB:
+        break;
+    case VTD_DESC_PAGE_RESPONSE:
+        if (!(caps->ecap & VTD_ECAP_PRS)) {
+            return VTD_QUEUE_BAD_TYPE;
+        }
         break;
     default:
         return VTD_QUEUE_BAD_TYPE;
@@ -273,11 +308,14 @@ VtdQueueError vtd_desc_decode(const VtdCaps *caps,
     if (!wide) {
         return VTD_QUEUE_BAD_WIDTH;
     }
-    if (desc->type == VTD_DESC_PASID_IOTLB) {
+    switch (desc->type) {
+    case VTD_DESC_PASID_IOTLB:
         return decode_pasid_iotlb(caps, qw, &desc->notice);
-    }
-    if (desc->type == VTD_DESC_PASID_CACHE) {
+    case VTD_DESC_PASID_CACHE:
         return decode_pasid_cache(qw, &desc->notice);
+    case VTD_DESC_PASID_DEVICE_TLB:
+        return decode_pasid_device_tlb(caps, qw, &desc->notice);
+    default:
+        return decode_page_response(qw, &desc->notice);
     }
-    return decode_pasid_device_tlb(caps, qw, &desc->notice);
 }

@@ -21,6 +21,7 @@ enum {
     VTD_DESC_PASID_IOTLB = 6,
     VTD_DESC_PASID_CACHE = 7,
     VTD_DESC_PASID_DEVICE_TLB = 8,
+    VTD_DESC_PAGE_RESPONSE = 9,
 };
 
 /* Why the queue stopped: IQERCD.IQEI. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The block of control, data, address and upper-address registers behind each
- * of the unit's own interrupts (fault event, invalidation completion event).
+ * of the unit's own interrupts (fault event, invalidation completion event,
+ * page-request event).
  * An event is named by the offset of its control register.
  */
 #ifndef VTD_EVENT_H
@@ -12,6 +13,7 @@
 typedef enum VtdEvent {
     VTD_EVENT_FAULT = VTD_REG_FECTL,
     VTD_EVENT_COMPLETION = VTD_REG_IECTL,
+    VTD_EVENT_PAGE_REQUEST = VTD_REG_PECTL,
 } VtdEvent;
 
 /* The event's condition arose: interrupt now, or pending while masked.

@@ -3,14 +3,14 @@
 
 typedef struct VtdFaultInfo {
     uint8_t code;
-    bool qualified;
+    VtdFaultClass class;
     const char *name;
 } VtdFaultInfo;
 
 static const VtdFaultInfo faults[VTD_FAULT_COUNT] = {
-    [VTD_FAULT_NONE] = { 0, false, "no fault" },
-#define VTD_FAULT_INFO(name, code, spec, qualified) \
-    [VTD_FAULT_##name] = { code, qualified, #code " " #name " (" spec ")" },
+    [VTD_FAULT_NONE] = { 0, UNQUALIFIED, "no fault" },
+#define VTD_FAULT_INFO(name, code, spec, class) \
+    [VTD_FAULT_##name] = { code, class, #code " " #name " (" spec ")" },
     VTD_FAULT_LIST(VTD_FAULT_INFO)
 #undef VTD_FAULT_INFO
 };
@@ -22,7 +22,12 @@ uint8_t vtd_fault_code(VtdFault fault)
 
 bool vtd_fault_qualified(VtdFault fault)
 {
-    return faults[fault].qualified;
+    return faults[fault].class != UNQUALIFIED;
+}
+
+bool vtd_fault_recoverable(VtdFault fault)
+{
+    return faults[fault].class == RECOVERABLE;
 }
 
 const char *vtd_fault_name(VtdFault fault)

@@ -45,7 +45,9 @@ static uint64_t upper_quadword(const VtdFaultRecord *r)
     uint64_t upper = VTD_FRCD_F | vtd_put(VTD_FRCD_SID, r->req.sid) |
                      vtd_put(VTD_FRCD_FR, vtd_fault_code(r->fault));
 
-    if (!(r->access.perm & VTD_PERM_WRITE)) {
+    if (r->page_request) {
+        upper |= VTD_FRCD_T2;
+    } else if (!(r->access.perm & VTD_PERM_WRITE)) {
         upper |= VTD_FRCD_T1; /* a read */
     }
     if (r->req.has_pasid) {

@@ -13,6 +13,7 @@ typedef struct VtdFaultRecord {
     VtdFault fault;
     VtdRequester req;
     VtdAccess access;
+    bool page_request; /* a page request, else as access says */
     uint64_t info; /* the FI field: page address, or interrupt index << 48 */
 } VtdFaultRecord;
 

@@ -58,6 +58,7 @@ void vtd_inval_apply(VtdUnit *u, const VtdNotice *notice)
         break;
     case VTD_NOTICE_DEVICE_TLB:
     case VTD_NOTICE_INTERRUPT_ENTRY:
+    case VTD_NOTICE_PAGE_RESPONSE:
         break; /* nothing of these is cached here */
     }
 }

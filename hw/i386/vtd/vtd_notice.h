@@ -24,6 +24,7 @@ typedef enum VtdNoticeKind {
     VTD_NOTICE_PASID_IOTLB, /* PASID-based IOTLB invalidation: .iotlb */
     VTD_NOTICE_DEVICE_TLB, /* device-TLB, with or without PASID: .device_tlb */
     VTD_NOTICE_INTERRUPT_ENTRY, /* interrupt entry cache: .interrupt */
+    VTD_NOTICE_PAGE_RESPONSE, /* to sid, has_pasid, pasid, group: response */
 } VtdNoticeKind;
 
 typedef enum VtdScope {
@@ -34,13 +35,20 @@ typedef enum VtdScope {
     VTD_SCOPE_PAGE, /* did, (pasid,) addr, order, ih */
 } VtdScope;
 
+/* What a device is told of a group of page requests (PCIe's codes). */
+typedef enum VtdPageResponse {
+    VTD_PAGE_SUCCESS = 0, /* try again */
+    VTD_PAGE_INVALID = 1,
+    VTD_PAGE_FAILURE = 15,
+} VtdPageResponse;
+
 typedef struct VtdNotice {
     VtdNoticeKind kind;
     VtdScope scope;
     uint16_t did;
     uint16_t sid;
     uint16_t sid_mask; /* bits of sid that do not count, as FM says */
-    bool has_pasid; /* device-TLB */
+    bool has_pasid; /* device-TLB, page response */
     bool all_pasids; /* device-TLB: the G bit */
     bool leaf_only; /* IH: only leaf entries changed */
     uint8_t order; /* 2^order pages of 4 KiB, addr aligned to that */
@@ -48,6 +56,8 @@ typedef struct VtdNotice {
     uint64_t addr;
     uint32_t index; /* interrupt entry: first index */
     uint32_t count; /* interrupt entry: number of entries */
+    uint16_t group; /* page response: PRG index */
+    VtdPageResponse response;
 } VtdNotice;
 
 /* What became of an array of notices. */

@@ -42,6 +42,14 @@ static const Reg registers[] = {
     { VTD_REG_IEUADDR, 4, 0, VTD_BITS(31, 0), 0, 0 },
     { VTD_REG_IQERCD, 8, 0, 0, 0, VTD_IQERCD_IQEI },
     { VTD_REG_IRTA, 8, 0, VTD_IRTA_IRTA | VTD_IRTA_EIME | VTD_IRTA_S, 0, 0 },
+    { VTD_REG_PQH, 8, 0, VTD_PQ_POINTER, 0, 0 },
+    { VTD_REG_PQT, 8, 0, VTD_PQ_POINTER, 0, 0 },
+    { VTD_REG_PQA, 8, 0, VTD_PQA_PQA | VTD_PQA_PQS, 0, 0 },
+    { VTD_REG_PRS, 4, 0, 0, VTD_PRS_PPR | VTD_PRS_PRO, 0 },
+    { VTD_REG_PECTL, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, VTD_EVENT_IP },
+    { VTD_REG_PEDATA, 4, 0, VTD_BITS(31, 0), 0, 0 },
+    { VTD_REG_PEADDR, 4, 0, VTD_EVENT_ADDR, 0, 0 },
+    { VTD_REG_PEUADDR, 4, 0, VTD_BITS(31, 0), 0, 0 },
     { VTD_REG_IVA, 8, 0, VTD_IVA_ADDR | VTD_IVA_IH | VTD_IVA_AM, 0, 0 },
     { VTD_REG_IOTLB, 8, 0,
       VTD_IOTLB_IVT | VTD_IOTLB_IIRG | VTD_IOTLB_DID | VTD_BITS(49, 48), 0,
@@ -51,10 +59,20 @@ static const Reg registers[] = {
 };
 #define REGISTERS (sizeof(registers) / sizeof(registers[0]))
 
+static bool in_page_requests(unsigned offset)
+{
+    return offset >= VTD_REG_PQH && offset < VTD_REG_PEUADDR + 4;
+}
+
 /* The register that the word at @offset is part of, or NULL; *@shift is where
  * in it.  Fault records are all alike: the table has the first one. */
-static const Reg *find(unsigned offset, unsigned *shift)
+static const Reg *find(const VtdRegFile *regs, unsigned offset,
+                       unsigned *shift)
 {
+    if (in_page_requests(offset) &&
+        !(vtd_reg64(regs, VTD_REG_ECAP) & VTD_ECAP_PRS)) {
+        return NULL;
+    }
     if (vtd_reg_in_fault_record(offset)) {
         offset = VTD_REG_FRCD +
                  (offset - VTD_REG_FRCD) % VTD_FAULT_RECORD_BYTES;
@@ -73,18 +91,22 @@ static const Reg *find(unsigned offset, unsigned *shift)
 void vtd_regfile_reset(VtdRegFile *regs, uint64_t cap, uint64_t ecap)
 {
     memset(regs, 0, sizeof(*regs));
-    for (unsigned i = 0; i < REGISTERS; i++) {
-        vtd_reg32_set(regs, registers[i].offset, registers[i].reset);
-    }
     vtd_reg64_set(regs, VTD_REG_CAP, cap);
     vtd_reg64_set(regs, VTD_REG_ECAP, ecap);
+    for (unsigned i = 0; i < REGISTERS; i++) {
+        unsigned shift;
+
+        if (find(regs, registers[i].offset, &shift)) {
+            vtd_reg32_set(regs, registers[i].offset, registers[i].reset);
+        }
+    }
 }
 
 void vtd_regfile_guest_write(VtdRegFile *regs, unsigned offset,
                              uint32_t value)
 {
     unsigned shift;
-    const Reg *reg = find(offset, &shift);
+    const Reg *reg = find(regs, offset, &shift);
 
     if (reg) {
         uint32_t writable = reg->writable >> shift;
@@ -101,7 +123,7 @@ void vtd_regfile_load(VtdRegFile *regs, const uint8_t *bytes, unsigned size)
 {
     for (unsigned offset = 0; offset < size; offset += 4) {
         unsigned shift;
-        const Reg *reg = find(offset, &shift);
+        const Reg *reg = find(regs, offset, &shift);
 
         if (reg) {
             uint64_t bits =

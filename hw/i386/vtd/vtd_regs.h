@@ -35,6 +35,14 @@ enum {
     VTD_REG_IEUADDR = 0xac,
     VTD_REG_IQERCD = 0xb0,
     VTD_REG_IRTA = 0xb8,
+    VTD_REG_PQH = 0xc0,
+    VTD_REG_PQT = 0xc8,
+    VTD_REG_PQA = 0xd0,
+    VTD_REG_PRS = 0xdc,
+    VTD_REG_PECTL = 0xe0,
+    VTD_REG_PEDATA = 0xe4,
+    VTD_REG_PEADDR = 0xe8,
+    VTD_REG_PEUADDR = 0xec,
     VTD_REG_IVA = 0xf0, /* at ECAP.IRO */
     VTD_REG_IOTLB = 0xf8, /* IVA + 8 */
     VTD_REG_FRCD = 0x220, /* at CAP.FRO, 16 bytes each */
@@ -87,9 +95,11 @@ static inline bool vtd_reg_in_fault_record(unsigned offset)
 #define VTD_ECAP_NEST VTD_BIT(26)
 #define VTD_ECAP_PRS VTD_BIT(29)
 #define VTD_ECAP_SRS VTD_BIT(31)
+#define VTD_ECAP_NWFS VTD_BIT(33)
 #define VTD_ECAP_EAFS VTD_BIT(34)
 #define VTD_ECAP_PSS VTD_BITS(39, 35)
 #define VTD_ECAP_PASID VTD_BIT(40)
+#define VTD_ECAP_PDS VTD_BIT(42)
 #define VTD_ECAP_SMTS VTD_BIT(43)
 #define VTD_ECAP_SSADS VTD_BIT(45)
 #define VTD_ECAP_SSTS VTD_BIT(46)
@@ -138,7 +148,7 @@ enum { VTD_TTM_LEGACY = 0,
 #define VTD_FSTS_FRI VTD_BITS(15, 8)
 #define VTD_FSTS_QUEUE_ERRORS (VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE)
 
-/* FECTL, IECTL */
+/* FECTL, IECTL, PECTL */
 #define VTD_EVENT_IP VTD_BIT(30)
 #define VTD_EVENT_IM VTD_BIT(31)
 #define VTD_EVENT_ADDR VTD_BITS(31, 2)
@@ -154,6 +164,13 @@ enum { VTD_TTM_LEGACY = 0,
 
 /* IQERCD */
 #define VTD_IQERCD_IQEI VTD_BITS(3, 0)
+
+/* PQH, PQT, PQA, PRS */
+#define VTD_PQ_POINTER VTD_BITS(18, 5)
+#define VTD_PQA_PQS VTD_BITS(2, 0)
+#define VTD_PQA_PQA VTD_BITS(63, 12)
+#define VTD_PRS_PPR VTD_BIT(0)
+#define VTD_PRS_PRO VTD_BIT(1)
 
 /* IRTA */
 #define VTD_IRTA_S VTD_BITS(3, 0)

@@ -39,6 +39,8 @@ typedef enum VtdFeature {
     VTD_FEATURE_SSADS,
     VTD_FEATURE_SMPWCS,
     VTD_FEATURE_RPS,
+    VTD_FEATURE_PRS,
+    VTD_FEATURE_NWFS,
     VTD_FEATURES,
 } VtdFeature;
 
@@ -64,6 +66,7 @@ struct IntelIOMMUState {
     GHashTable *spaces;         /* VtdAddressSpace by (bus, devfn, PASID) */
     QLIST_HEAD(, VtdAddressSpace) notified_spaces; /* have IOMMU notifiers */
     QLIST_HEAD(, VtdShadowDomain) shadow_domains;
+    QLIST_HEAD(, AtsDevice) ats_devices; /* emulated, with ATS and PASIDs */
     DeviceListener device_listener; /* PCI bridges that are unplugged */
     QEMUBH *queue_bh;           /* goes on with a long invalidation queue */
     uint32_t guest_errors;      /* seen so far */
@@ -89,6 +92,7 @@ struct IntelIOMMUState {
     bool stale_tm;
     bool buggy_eim;
     bool pasid_mode;
+    bool svm;
     bool forward_invalidation; /* off only to see tests fail */
     uint8_t pasid_bits;
     uint8_t fault_records; /* 0: as many as suit */

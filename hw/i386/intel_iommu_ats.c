@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Emulated devices with PASIDs, ATS and page requests: the interface of
+ * hw/misc/ats_iommu.h.
+ *
+ * A PASID costs no address space here, only a VtdSource: its requests ask the
+ * model directly.
+ */
+#include "qemu/osdep.h"
+
+#include "hw/misc/ats_iommu.h"
+#include "hw/pci/pci_bus.h"
+#include "intel_iommu_space.h"
+#include "qemu/lockable.h"
+#include "trace/trace-hw_i386_vtd.h"
+
+/* PASIDs of a device whose configuration is kept; that of others is decoded for
+ * each request. */
+#define MAX_SOURCES 65536
+
+struct AtsDevice {
+    IntelIOMMUState *iommu_state;
+    PCIDevice *pci;
+    AtsListener *listener;
+    QemuMutex lock;      /* of the table below */
+    GHashTable *sources; /* VtdSource by PASID, VTD_NO_PASID for none */
+    QLIST_ENTRY(AtsDevice) next;
+};
+
+QEMU_BUILD_BUG_ON((int)ATS_READ != (int)VTD_PERM_READ ||
+                  (int)ATS_WRITE != (int)VTD_PERM_WRITE ||
+                  (int)ATS_EXECUTE != (int)VTD_PERM_EXEC ||
+                  (int)ATS_RESPONSE_SUCCESS != (int)VTD_PAGE_SUCCESS ||
+                  (int)ATS_RESPONSE_INVALID != (int)VTD_PAGE_INVALID ||
+                  (int)ATS_RESPONSE_FAILURE != (int)VTD_PAGE_FAILURE);
+
+static VtdRequester requester(const AtsDevice *dev, const AtsRequest *request)
+{
+    return (VtdRequester){
+        .sid = pci_requester_id(dev->pci),
+        .has_pasid = request->has_pasid,
+        .pasid = request->has_pasid ? request->pasid : 0,
+    };
+}
+
+/* A source that is kept; @spare is used where there is no room for more. */
+static VtdSource *source_of(AtsDevice *dev, const AtsRequest *request,
+                            VtdSource *spare)
+{
+    VtdRequester req = requester(dev, request);
+    gpointer key =
+        GUINT_TO_POINTER(req.has_pasid ? req.pasid : VTD_NO_PASID);
+    VtdSource *source;
+
+    QEMU_LOCK_GUARD(&dev->lock);
+    source = g_hash_table_lookup(dev->sources, key);
+    if (!source) {
+        if (g_hash_table_size(dev->sources) == MAX_SOURCES) {
+            vtd_source_init(spare, req);
+            return spare;
+        }
+        source = g_new(VtdSource, 1);
+        vtd_source_init(source, req);
+        g_hash_table_insert(dev->sources, key, source);
+    } else if (unlikely(source->req.sid != req.sid)) {
+        /* The guest has renumbered the bus: see intel_iommu_space.c. */
+        qatomic_set(&source->req.sid, req.sid);
+        vtd_forget_configurations(dev->iommu_state->unit);
+    }
+    return source;
+}
+
+static VtdAccess access_of(const AtsRequest *request)
+{
+    return (VtdAccess){
+        .perm = request->want,
+        .supervisor = request->has_pasid && request->privileged,
+    };
+}
+
+static void set_result(const VtdMapping *m, AtsTranslation *out)
+{
+    *out = (AtsTranslation){
+        .iova = m->iova,
+        .addr = m->pa,
+        .size = 1ull << m->shift,
+        .granted = m->perm,
+    };
+}
+
+static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
+                          uint64_t iova, AtsTranslation *out)
+{
+    VtdUnit *unit = dev->iommu_state->unit;
+    VtdSource spare;
+    VtdSource *source = source_of(dev, request, &spare);
+    VtdMapping m;
+
+    if (!vtd_translation_enabled(unit)) {
+        /* There are no PASIDs then. */
+        *out = (AtsTranslation){
+            .iova = iova & VTD_PAGE_MASK,
+            .addr = iova & VTD_PAGE_MASK,
+            .size = VTD_PAGE_SIZE,
+            .granted = request->want,
+        };
+        return !request->has_pasid;
+    }
+    if (vtd_translate(unit, source, iova, access_of(request), false, &m)) {
+        return false;
+    }
+    set_result(&m, out);
+    return true;
+}
+
+static bool ats_request_translation(AtsDevice *dev, const AtsRequest *request,
+                                    uint64_t iova, AtsTranslation *out)
+{
+    VtdUnit *unit = dev->iommu_state->unit;
+    VtdSource spare;
+    VtdSource *source = source_of(dev, request, &spare);
+    VtdMapping m;
+    VtdFault fault;
+
+    if (!vtd_translation_enabled(unit)) {
+        return false;
+    }
+    fault = vtd_translation_request(unit, source, iova, access_of(request),
+                                    &m);
+    trace_vtd_translation_request(source->req.sid, source->req.pasid, iova,
+                                  request->want, fault ? 0 : m.perm,
+                                  vtd_fault_name(fault));
+    if (fault) {
+        return false;
+    }
+    set_result(&m, out);
+    return true;
+}
+
+static bool ats_may_pass(AtsDevice *dev, const AtsRequest *request,
+                         uint64_t addr)
+{
+    VtdUnit *unit = dev->iommu_state->unit;
+    VtdSource spare;
+    VtdSource *source = source_of(dev, request, &spare);
+
+    return vtd_translation_enabled(unit) &&
+           !vtd_translated_request(unit, source, addr, access_of(request));
+}
+
+static AtsPageResult ats_request_page(AtsDevice *dev,
+                                      const AtsPageRequest *page,
+                                      unsigned *code)
+{
+    VtdPageRequest request = {
+        .req = requester(dev, &page->request),
+        .addr = page->addr,
+        .group = page->group,
+        .perm = page->request.want,
+        .privileged = page->request.privileged,
+        .last = page->last,
+    };
+    VtdPageResponse response;
+    VtdPageResult result =
+        vtd_page_request(dev->iommu_state->unit, &request, &response);
+
+    trace_vtd_page_request(request.req.sid, request.req.pasid, page->addr,
+                           page->group, result);
+    switch (result) {
+    case VTD_PAGE_QUEUED:
+        return ATS_PAGE_PENDING;
+    case VTD_PAGE_DROPPED:
+        return ATS_PAGE_DROPPED;
+    default:
+        *code = response;
+        return ATS_PAGE_ANSWERED;
+    }
+}
+
+static AtsDevice *ats_attach(AtsIommu *iommu, PCIDevice *pci,
+                             AtsListener *listener)
+{
+    IntelIOMMUState *s = INTEL_IOMMU_DEVICE(iommu);
+    AtsDevice *dev;
+
+    assert(bql_locked());
+    if (pci_device_iommu_address_space(pci) == &address_space_memory) {
+        return NULL; /* bypasses the unit */
+    }
+    dev = g_new0(AtsDevice, 1);
+    dev->iommu_state = s;
+    dev->pci = pci;
+    dev->listener = listener;
+    qemu_mutex_init(&dev->lock);
+    dev->sources = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    QLIST_INSERT_HEAD(&s->ats_devices, dev, next);
+    return dev;
+}
+
+static void ats_detach(AtsDevice *dev)
+{
+    assert(bql_locked());
+    QLIST_REMOVE(dev, next);
+    g_hash_table_destroy(dev->sources);
+    qemu_mutex_destroy(&dev->lock);
+    g_free(dev);
+}
+
+static bool invalidate(AtsListener *listener, const VtdNotice *n)
+{
+    bool all = n->order >= 64 - VTD_PAGE_SHIFT;
+
+    return listener->invalidate(listener, n->has_pasid, n->all_pasids,
+                                n->pasid, n->addr,
+                                all ? 0 : VTD_PAGE_SIZE << n->order);
+}
+
+VtdDelivery vtd_ats_notice(IntelIOMMUState *s, const VtdNotice *n)
+{
+    VtdDelivery result = VTD_DELIVERED;
+    AtsDevice *dev, *next;
+
+    QLIST_FOREACH_SAFE(dev, &s->ats_devices, next, next) {
+        if (pci_requester_id(dev->pci) != n->sid) {
+            continue;
+        }
+        if (n->kind == VTD_NOTICE_PAGE_RESPONSE) {
+            trace_vtd_page_response(n->sid, n->pasid, n->group, n->response);
+            dev->listener->page_response(dev->listener, n->has_pasid,
+                                         n->pasid, n->group, n->response);
+        } else if (!invalidate(dev->listener, n)) {
+            result = VTD_DELIVERY_TIMEOUT;
+        }
+    }
+    return result;
+}
+
+void vtd_ats_class_init(ObjectClass *klass)
+{
+    AtsIommuClass *ats = ATS_IOMMU_CLASS(klass);
+
+    ats->attach = ats_attach;
+    ats->detach = ats_detach;
+    ats->translate = ats_translate;
+    ats->request_translation = ats_request_translation;
+    ats->may_pass = ats_may_pass;
+    ats->request_page = ats_request_page;
+}
