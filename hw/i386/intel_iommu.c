@@ -18,7 +18,9 @@
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
 #include "qapi/error.h"
+#include "qapi/visitor.h"
 #include "qemu/main-loop.h"
+#include "qobject/qbool.h"
 #include "system/kvm.h"
 #include "system/system.h"
 #include "trace/trace-hw_i386_vtd.h"
@@ -131,7 +133,7 @@ static bool check_svm(IntelIOMMUState *s, Error **errp)
 {
     bool has_pasids = s->pasid_bits || s->pasid_mode;
 
-    if (s->svm && !(X86_IOMMU_DEVICE(s)->dt_supported && s->first_stage &&
+    if (s->svm && !(X86_IOMMU_DEVICE(s)->dt_supported && s->first_stage.on &&
                     s->dma_translation && has_pasids)) {
         error_setg(errp, "intel-iommu: svm=on needs device-iotlb=on,"
                          "x-flts=on,pasid-bits=N (N at most 20) and "
@@ -151,8 +153,8 @@ static VtdOptions options(IntelIOMMUState *s)
     VtdOptions o = {
         .aw_bits = s->aw_bits,
         .pasid_bits = all_pasids ? VTD_PASID_MAX_BITS : s->pasid_bits,
-        .scalable_mode = s->scalable_mode,
-        .first_stage = s->first_stage,
+        .scalable_mode = s->scalable_mode.on,
+        .first_stage = s->first_stage.on,
         .nested = s->nested,
         .device_tlb = x86->dt_supported,
         .pass_through = x86->pt_supported,
@@ -240,6 +242,56 @@ static void intel_iommu_reset_exit(Object *obj, ResetType type)
     vtd_host_reset(s);
 }
 
+/*
+ * A property with two names, off by default.  QEMU sets what one -device gives
+ * in an order of its own, so neither name can have the last word.
+ */
+static void renamed_get(Object *obj, Visitor *v, const char *name,
+                        void *opaque, Error **errp)
+{
+    VtdRenamed *renamed = object_field_prop_ptr(obj, opaque);
+
+    visit_type_bool(v, name, &renamed->on, errp);
+}
+
+static void renamed_set(Object *obj, Visitor *v, const char *name,
+                        void *opaque, Error **errp)
+{
+    const Property *property = opaque;
+    VtdRenamed *renamed = object_field_prop_ptr(obj, property);
+    bool on;
+
+    if (!visit_type_bool(v, name, &on, errp)) {
+        return;
+    }
+    if (renamed->given && strcmp(renamed->given, name) && renamed->on != on) {
+        error_setg(errp, "intel-iommu: %s=on contradicts %s=off: they are two "
+                         "names of one property, give one of them",
+                   on ? name : renamed->given, on ? renamed->given : name);
+        return;
+    }
+    *renamed = (VtdRenamed){ .on = on, .given = property->name };
+}
+
+/* For the help; really set it would count as given. */
+static void renamed_show_default(ObjectProperty *property,
+                                 const Property *unused)
+{
+    property->defval = QOBJECT(qbool_from_bool(false));
+}
+
+static const PropertyInfo renamed_info = {
+    .type = "bool",
+    .description = "on/off",
+    .get = renamed_get,
+    .set = renamed_set,
+    .set_default_value = renamed_show_default,
+};
+
+#define DEFINE_PROP_RENAMED(name, field) \
+    DEFINE_PROP(name, IntelIOMMUState, field, renamed_info, VtdRenamed, \
+                .set_default = true)
+
 static const Property intel_iommu_properties[] = {
     DEFINE_PROP_UINT32("version", IntelIOMMUState, version, 0),
     DEFINE_PROP_ON_OFF_AUTO("eim", IntelIOMMUState, intr_eim,
@@ -248,8 +300,8 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_UINT8("aw-bits", IntelIOMMUState, aw_bits, 48),
     DEFINE_PROP_BOOL("caching-mode", IntelIOMMUState, report_caching_mode,
                      false),
-    DEFINE_PROP_BOOL("x-scalable-mode", IntelIOMMUState, scalable_mode, false),
-    DEFINE_PROP_BOOL("x-flts", IntelIOMMUState, first_stage, false),
+    DEFINE_PROP_RENAMED("x-scalable-mode", scalable_mode),
+    DEFINE_PROP_RENAMED("x-flts", first_stage),
     DEFINE_PROP_BOOL("snoop-control", IntelIOMMUState, snoop_control, false),
     DEFINE_PROP_BOOL("x-pasid-mode", IntelIOMMUState, pasid_mode, false),
     DEFINE_PROP_BOOL("dma-drain", IntelIOMMUState, dma_drain, true),
@@ -258,8 +310,8 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_BOOL("stale-tm", IntelIOMMUState, stale_tm, false),
     DEFINE_PROP_VTD_FEATURE_BOOL("fs1gp", VTD_FEATURE_FS1GP),
     /* The names that QEMU 11 has for the same, and what it added. */
-    DEFINE_PROP_BOOL("scalable-mode", IntelIOMMUState, scalable_mode, false),
-    DEFINE_PROP_BOOL("fsts", IntelIOMMUState, first_stage, false),
+    DEFINE_PROP_RENAMED("scalable-mode", scalable_mode),
+    DEFINE_PROP_RENAMED("fsts", first_stage),
     DEFINE_PROP_UINT8("pasid-bits", IntelIOMMUState, pasid_bits, 0),
     DEFINE_PROP_BOOL("svm", IntelIOMMUState, svm, false),
     /* Ours. */

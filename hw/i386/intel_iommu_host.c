@@ -475,7 +475,7 @@ static bool check_shadowed(IntelIOMMUState *s, HostIOMMUDevice *hiod,
     if (host_bits < 0) {
         return false;
     }
-    if (s->first_stage) {
+    if (s->first_stage.on) {
         error_setg(errp,
                    "%s: with x-flts=on devices are passed through by nested "
                    "translation only",

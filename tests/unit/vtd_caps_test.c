@@ -151,6 +151,8 @@ TEST(no_dma_translation_clears_SAGAW)
 
     o.dma_translation = false;
     check_caps(o, 0x80d2008c222f0006, 0xf00f4a);
+    o.scalable_mode = true;
+    check_caps(o, 0x80d2008c222f0006, 0x480080f00f4a);
 }
 
 TEST(no_interrupt_remapping_clears_IR_and_MHMV)
@@ -377,14 +379,6 @@ TEST(eim_without_interrupt_remapping_is_refused)
     o.interrupt_remap = false;
     o.eim = true;
     check_refused(o, "eim");
-}
-
-TEST(scalable_mode_without_dma_translation_is_refused)
-{
-    VtdOptions o = scalable();
-
-    o.dma_translation = false;
-    check_refused(o, "dma-translation");
 }
 
 /* What is derived. */

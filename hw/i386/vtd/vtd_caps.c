@@ -70,9 +70,6 @@ static const char *check(const VtdOptions *o)
     if (!o->drain && o->scalable_mode) {
         return "x-scalable-mode=on needs dma-drain=on";
     }
-    if (!o->dma_translation && o->scalable_mode) {
-        return "x-scalable-mode=on needs dma-translation=on";
-    }
     return check_parts(o);
 }
 

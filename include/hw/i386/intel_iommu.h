@@ -51,6 +51,12 @@ typedef struct VtdInterruptWindow {
     uint16_t sid; /* of a write that does not tell where it comes from */
 } VtdInterruptWindow;
 
+/* A property with two names. */
+typedef struct VtdRenamed {
+    bool on;
+    const char *given; /* the name by which it was set, NULL: it was not */
+} VtdRenamed;
+
 struct IntelIOMMUState {
     X86IOMMUState parent_obj;
 
@@ -83,8 +89,8 @@ struct IntelIOMMUState {
     /* Properties.  Stock QEMU's names; see docs/ for the newer spellings. */
     uint32_t version;
     bool report_caching_mode;   /* caching-mode, or needed by a device */
-    bool scalable_mode;
-    bool first_stage;
+    VtdRenamed scalable_mode;
+    VtdRenamed first_stage;
     bool nested;
     bool snoop_control;
     bool dma_drain;
