@@ -5,7 +5,7 @@
 LAYERS := unit qtest guest rig
 
 .DEFAULT_GOAL := all
-.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-fuzz check-stock
+.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-fuzz check-stock check-coverage
 
 build/config.mak:
 	@./configure
@@ -24,6 +24,9 @@ check-unit check-fuzz: check-%:
 
 fuzz:
 	@scripts/fuzz
+
+check-coverage:
+	@scripts/check-coverage
 
 check-qtest check-guest check-rig check-stock: check-%: build/config.mak
 	@scripts/check $*
@@ -48,6 +51,7 @@ help:
 	@echo 'make check        all tests; one layer: $(LAYERS:%=check-%)'
 	@echo 'make fuzz         look for failing inputs; FUZZ_SECONDS=60 for each program'
 	@echo 'make check-stock  compare with the same QEMU that has its own intel-iommu'
+	@echo 'make check-coverage  how much of the model its unit tests run'
 	@echo 'make check-style  layout and first lines of the source files'
 	@echo 'make kernel       build/kernel: the Linux kernel of the rig'
 	@echo 'make san          a second build with sanitizers (see ./configure --help)'

@@ -37,16 +37,15 @@ static void start(unsigned rights)
     tables_map(&guest.tables, &table, IOVA, 0x5000, 12, rights);
     e.fs_table = table.root;
     pasid_entry = tables_pasid(&guest.tables, guest.pasid_dir, 0, &e);
+    write32(VTD_REG_FECTL, 0);
     fake_env_forget(&guest.env);
 }
 
 static VtdFault request(uint64_t iova, unsigned perm)
 {
-    VtdWork work = { 0 };
-
     out = (VtdMapping){ .pa = ~0ull, .perm = 0xff };
-    return vtd_ats_request(&guest.unit, &guest.source, iova,
-                           (VtdAccess){ .perm = perm }, &out, &work);
+    return vtd_translation_request(&guest.unit, &guest.source, iova,
+                                   (VtdAccess){ .perm = perm }, &out);
 }
 
 static void check_granted(unsigned want, unsigned granted)
@@ -121,6 +120,7 @@ TEST(a_broken_table_is_a_fault_that_is_recorded)
     CHECK_EQ(request(IOVA, R), VTD_FAULT_FS_RESERVED);
     CHECK_EQ(reg64(VTD_REG_FRCD), IOVA);
     CHECK_EQ(reg64(VTD_REG_FRCD + 8) >> 32 & 0xff, 0x72);
+    CHECK_EQ(guest.env.msis, 1);
 }
 
 TEST(a_missing_pasid_entry_is_a_fault_that_is_recorded)
@@ -149,10 +149,8 @@ TEST(a_device_without_DTE_gets_no_translations)
 
 static VtdFault translated(uint64_t pa)
 {
-    VtdWork work = { 0 };
-
-    return vtd_ats_translated(&guest.unit, &guest.source, pa,
-                              (VtdAccess){ .perm = W }, &work);
+    return vtd_translated_request(&guest.unit, &guest.source, pa,
+                                  (VtdAccess){ .perm = W });
 }
 
 TEST(translated_requests_pass)

@@ -42,13 +42,8 @@ static void start(void)
 
 static VtdPageResult request(const VtdPageRequest *r)
 {
-    VtdWork work = { 0 };
-    VtdPageResult result;
-
     response = 0xff;
-    result = vtd_prq_request(&guest.unit, r, &response, &work);
-    vtd_work_send(&guest.unit, &work);
-    return result;
+    return vtd_page_request(&guest.unit, r, &response);
 }
 
 static VtdPageRequest ordinary(void)
