@@ -68,6 +68,8 @@ static VtdOptions chosen_options(void)
         o.ss_accessed_dirty = o.scalable_mode && (o.nested || !o.first_stage);
         o.coherent_walks = o.scalable_mode;
         o.fault_records = VTD_MAX_FAULT_RECORDS;
+        o.page_requests = o.scalable_mode && o.device_tlb;
+        o.no_write_flag = o.device_tlb;
         o.mask_order = o.aw_bits - VTD_PAGE_SHIFT;
     }
     o.pasid_bits = flags & 64 && o.pasid_bits ? 4 : o.pasid_bits;
