@@ -156,6 +156,17 @@ void guest_translation_on(Guest *g)
     guest_command(g, VTD_GCMD_TE);
 }
 
+GuestTables guest_legacy_page(Guest *g, uint16_t sid, uint64_t page)
+{
+    GuestTables p = guest_second_stage();
+
+    guest_map(g, &p, IOVA, page);
+    guest_legacy_context(g, sid, 0);
+    guest_queue_on(g);
+    guest_translation_on(g);
+    return p;
+}
+
 /* --- The endpoint --------------------------------------------------------- */
 
 Guest guest_start(const char *iommu)

@@ -103,6 +103,9 @@ void guest_scalable_context(Guest *g, unsigned pgtt);
 void guest_pasid_entry(Guest *g, unsigned pgtt);
 void guest_translation_on(Guest *g);
 
+/* Legacy mode from nothing to IOVA at @page, for the requester @sid alone. */
+GuestTables guest_legacy_page(Guest *g, uint16_t sid, uint64_t page);
+
 /* DMA of 8 bytes; returns SVA_EP_ERR_*. */
 uint32_t guest_dma(Guest *g, unsigned opcode, unsigned flags, uint64_t src,
                    uint64_t dst, uint64_t operand);
