@@ -2,10 +2,10 @@
 #
 # Thin: every target is a script that does nothing when nothing is to be done.
 
-LAYERS := unit qtest libvirt guest rig
+LAYERS := unit fuzz qtest libvirt guest rig
 
 .DEFAULT_GOAL := all
-.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-fuzz check-stock
+.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-stock
 
 build/config.mak:
 	@./configure
