@@ -2,10 +2,10 @@
 #
 # Thin: every target is a script that does nothing when nothing is to be done.
 
-LAYERS := unit qtest guest rig
+LAYERS := unit fuzz qtest libvirt guest rig
 
 .DEFAULT_GOAL := all
-.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-fuzz check-stock check-coverage
+.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-stock check-coverage
 
 build/config.mak:
 	@./configure
@@ -28,7 +28,7 @@ fuzz:
 check-coverage:
 	@scripts/check-coverage
 
-check-qtest check-guest check-rig check-stock: check-%: build/config.mak
+check-qtest check-libvirt check-guest check-rig check-stock: check-%: build/config.mak
 	@scripts/check $*
 
 check-style:

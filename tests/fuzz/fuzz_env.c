@@ -128,7 +128,7 @@ static void env_msi(void *opaque, uint64_t addr, uint32_t data)
 
 static void check_notice(const VtdNotice *n)
 {
-    CHECK(n->kind <= VTD_NOTICE_INTERRUPT_ENTRY);
+    CHECK(n->kind <= VTD_NOTICE_PAGE_RESPONSE);
     CHECK(n->scope <= VTD_SCOPE_PAGE);
     CHECK(n->order <= 52);
     CHECK(n->pasid < 1u << 20);

@@ -313,11 +313,13 @@ static const struct {
       "machine" },
 };
 
-/* QEMU must end with status 1 and say why, in one line. */
+/* QEMU must end with status 1 and say why, in one line.  One that does not
+ * refuse would run for ever. */
 static void check_refused(const char *arguments, const char *sentence)
 {
     g_autofree char *command =
-        g_strdup_printf("%s -accel qtest -nodefaults -display none %s",
+        g_strdup_printf("timeout 60 %s -accel qtest -nodefaults -display none "
+                        "%s",
                         getenv("QTEST_QEMU_BINARY"), arguments);
     g_autofree char *output = NULL;
     const char *end;
