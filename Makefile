@@ -2,7 +2,7 @@
 #
 # Thin: every target is a script that does nothing when nothing is to be done.
 
-LAYERS := unit qtest guest rig
+LAYERS := unit qtest host guest rig
 
 .DEFAULT_GOAL := all
 .PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-fuzz check-stock
@@ -25,7 +25,7 @@ check-unit check-fuzz: check-%:
 fuzz:
 	@scripts/fuzz
 
-check-qtest check-guest check-rig check-stock: check-%: build/config.mak
+check-qtest check-host check-guest check-rig check-stock: check-%: build/config.mak
 	@scripts/check $*
 
 check-style:
