@@ -132,9 +132,13 @@ int vtd_iommufd_invalidate(int iommufd, uint32_t hwpt_id,
         int error = result < 0 ? errno : 0;
 
         ++*calls;
-        /* The kernel reports how far it came, whatever it returns. */
+        /* The kernel reports how far it came, whatever it returns; but an
+         * error before it looks at the struct leaves the number as it was. */
         if (inval.entry_num > count - *done) {
             return -EPROTO;
+        }
+        if (error && inval.entry_num == count - *done) {
+            inval.entry_num = 0;
         }
         *done += inval.entry_num;
         if (error && error != EINTR && error != EAGAIN) {
