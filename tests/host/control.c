@@ -184,13 +184,22 @@ void log_extra(RefCall *call, uint64_t user, size_t len)
 
 /* --- Injection ----------------------------------------------------------- */
 
-static RefInjection *next_injection(RefKind kind, unsigned request)
+static bool maps_in(const RefCall *call, uint32_t ioas)
+{
+    return (call->request == IOMMU_IOAS_MAP &&
+            ((struct iommu_ioas_map *)call->data)->ioas_id == ioas) ||
+           (call->request == IOMMU_IOAS_UNMAP &&
+            ((struct iommu_ioas_unmap *)call->data)->ioas_id == ioas);
+}
+
+static RefInjection *next_injection(const RefCall *call)
 {
     for (unsigned i = 0; i < REF_INJECTIONS; i++) {
         RefInjection *in = &control->injection[i];
 
-        if (!in->times || (in->request && in->request != request) ||
-            (in->kind && in->kind != kind)) {
+        if (!in->times || (in->request && in->request != call->request) ||
+            (in->kind && in->kind != call->kind) ||
+            maps_in(call, in->spares_ioas)) {
             continue;
         }
         if (in->skip) {
@@ -206,10 +215,10 @@ static RefInjection *next_injection(RefKind kind, unsigned request)
 
 static const RefInjection *for_array;
 
-int inject(RefKind kind, unsigned request)
+int inject(const RefCall *call)
 {
-    const RefInjection *in = next_injection(kind, request);
-    bool array = request == IOMMU_HWPT_INVALIDATE;
+    const RefInjection *in = next_injection(call);
+    bool array = call->request == IOMMU_HWPT_INVALIDATE;
 
     for_array = array ? in : NULL;
     return in && !array ? in->error : 0;

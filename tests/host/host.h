@@ -131,7 +131,7 @@ RefCall *log_call(RefKind kind, unsigned request, const void *arg);
 void log_extra(RefCall *call, uint64_t user, size_t len);
 
 /* The error of an injection for this call, or 0. */
-int inject(RefKind kind, unsigned request);
+int inject(const RefCall *call);
 
 /*
  * For calls with an array: how many of @entries are worked on, with *@error for

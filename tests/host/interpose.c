@@ -169,7 +169,7 @@ PUBLIC int ioctl(int fd, unsigned long request, ...)
         return (int)syscall(SYS_ioctl, fd, request, arg);
     }
     call = log_call(f->ops->kind, (unsigned)request, arg);
-    result = -inject(f->ops->kind, (unsigned)request);
+    result = -inject(call);
     call->injected = result != 0;
     if (!result) {
         result = f->ops->ioctl ? f->ops->ioctl(f, (unsigned)request, arg) :

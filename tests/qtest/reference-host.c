@@ -165,6 +165,7 @@ void host_unplug(Host *h)
     QDict *answer;
 
     if (h->g.dev) {
+        h->g.bus->mmio_alloc_ptr = h->g.bar.addr; /* for the next device */
         set_slot(h, PCI_EXP_SLTCTL_PWR_ON | PCI_EXP_SLTCTL_PWR_IND_OFF);
         g_free(h->g.dev);
         h->g.dev = NULL;
@@ -241,9 +242,12 @@ unsigned host_calls(const Host *h, RefKind kind, unsigned request)
 void host_fail(Host *h, unsigned request, unsigned skip, unsigned times,
                int error)
 {
-    h->ref->injection[0] = (RefInjection){
-        .request = request, .skip = skip, .error = error, .times = times,
-    };
+    RefInjection *in = &h->ref->injection[0];
+
+    in->request = request;
+    in->skip = skip;
+    in->error = error;
+    in->times = times;
 }
 
 void host_fail_nothing(Host *h)
