@@ -16,6 +16,9 @@
  */
 #include "qemu/osdep.h"
 
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+
 #include "hw/qdev-core.h"
 #include "hw/vfio/vfio-common.h"
 #include "intel_iommu_features.h"
@@ -26,6 +29,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "system/iommufd.h"
+#include "system/runstate.h"
 #include "trace/trace-hw_i386_vtd.h"
 
 typedef enum HostState {
@@ -41,6 +45,8 @@ struct VtdHostDevice {
     VtdGuestMemory *memory;
     Error *migration_blocker;
     uint32_t parent; /* HWPT id */
+    uint32_t empty_ioas;
+    uint32_t empty; /* HWPT id; nothing is mapped there */
     uint32_t stage1; /* HWPT id, HOST_FIRST_STAGE only */
     HostState state;
     VtdConfig config; /* what stage1 was made of */
@@ -120,26 +126,6 @@ static void set_state(VtdHostDevice *dev, HostState state)
     dev->state = state;
 }
 
-/* The state that is left when nothing else can be had. */
-static void block(VtdHostDevice *dev)
-{
-    int error;
-
-    if (dev->state == HOST_BLOCKED) {
-        return;
-    }
-    error = vtd_iommufd_detach(dev->vfio->fd);
-    if (error) {
-        /* The device keeps its old translation; the next notice about it
-         * tries again. */
-        count_error(dev, "detach the device", error);
-        return;
-    }
-    host_of(dev)->detaches++;
-    set_state(dev, HOST_BLOCKED);
-    free_stage1(dev);
-}
-
 static bool attach(VtdHostDevice *dev, uint32_t hwpt, HostState state)
 {
     int error = vtd_iommufd_attach(dev->vfio->fd, hwpt);
@@ -151,6 +137,49 @@ static bool attach(VtdHostDevice *dev, uint32_t hwpt, HostState state)
     host_of(dev)->attaches++;
     set_state(dev, state);
     return true;
+}
+
+static bool detach(VtdHostDevice *dev)
+{
+    int error = vtd_iommufd_detach(dev->vfio->fd);
+
+    if (error) {
+        count_error(dev, "detach the device", error);
+        return false;
+    }
+    host_of(dev)->detaches++;
+    set_state(dev, HOST_BLOCKED);
+    return true;
+}
+
+/*
+ * The device keeps a translation that the guest has taken from it.  Nobody may
+ * use what it writes: it is reset, which ends its DMA, and the guest stops.
+ */
+static void lose_control(VtdHostDevice *dev)
+{
+    error_report("intel-iommu: %s: the host kernel refuses to block the "
+                 "device, which still reaches memory that the guest has taken "
+                 "from it; the machine is stopped, quit QEMU",
+                 dev->vfio->name);
+    ioctl(dev->vfio->fd, VFIO_DEVICE_RESET);
+    vm_stop(RUN_STATE_INTERNAL_ERROR);
+}
+
+/*
+ * The state that is left when nothing else can be had.  If the host does not
+ * even detach the device, a page table without any page does as well.
+ */
+static void block(VtdHostDevice *dev)
+{
+    if (dev->state == HOST_BLOCKED) {
+        return;
+    }
+    if (detach(dev) || attach(dev, dev->empty, HOST_BLOCKED)) {
+        free_stage1(dev);
+    } else {
+        lose_control(dev);
+    }
 }
 
 static void go_identity(VtdHostDevice *dev)
@@ -501,6 +530,33 @@ static bool check_shadowed(IntelIOMMUState *s, HostIOMMUDevice *hiod,
     return vtd_features_meet(s, &(VtdHostUnit){ .device = hiod->name }, errp);
 }
 
+/* What block() falls back to. */
+static bool open_empty(VtdHostDevice *dev, Error **errp)
+{
+    int error;
+
+    if (!iommufd_backend_alloc_ioas(dev->vfio->iommufd, &dev->empty_ioas,
+                                    errp)) {
+        return false;
+    }
+    error = vtd_iommufd_alloc_paging(iommufd_of(dev), dev->vfio->devid,
+                                     dev->empty_ioas, 0, &dev->empty);
+    if (error) {
+        iommufd_backend_free_id(dev->vfio->iommufd, dev->empty_ioas);
+        error_setg_errno(errp, -error,
+                         "%s: the host kernel has no page table to block the "
+                         "device with", dev->vfio->name);
+        return false;
+    }
+    return true;
+}
+
+static void close_empty(VtdHostDevice *dev)
+{
+    iommufd_backend_free_id(dev->vfio->iommufd, dev->empty);
+    iommufd_backend_free_id(dev->vfio->iommufd, dev->empty_ioas);
+}
+
 /* The page tables of a device whose host can nest. */
 static bool open_parent(VtdHostDevice *dev, Error **errp)
 {
@@ -513,8 +569,9 @@ static bool open_parent(VtdHostDevice *dev, Error **errp)
     if (!dev->memory) {
         return false;
     }
-    error = vtd_iommufd_alloc_parent(iommufd_of(dev), dev->vfio->devid,
+    error = vtd_iommufd_alloc_paging(iommufd_of(dev), dev->vfio->devid,
                                      vtd_guest_memory_ioas(dev->memory),
+                                     IOMMU_HWPT_ALLOC_NEST_PARENT,
                                      &dev->parent);
     if (error) {
         vtd_guest_memory_put(&host->memories, dev->memory);
@@ -543,6 +600,24 @@ static void close_parent(VtdHostDevice *dev)
     vtd_guest_memory_put(&host_of(dev)->memories, dev->memory);
 }
 
+static bool open_tables(VtdHostDevice *dev, Error **errp)
+{
+    if (!open_empty(dev, errp)) {
+        return false;
+    }
+    if (!open_parent(dev, errp)) {
+        close_empty(dev);
+        return false;
+    }
+    return true;
+}
+
+static void close_tables(VtdHostDevice *dev)
+{
+    close_parent(dev);
+    close_empty(dev);
+}
+
 bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
                      Error **errp)
 {
@@ -561,7 +636,7 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
     dev->space = space;
     dev->vfio = vfio;
     dev->state = HOST_BLOCKED;
-    if (!open_parent(dev, errp)) {
+    if (!open_tables(dev, errp)) {
         g_free(dev);
         return false;
     }
@@ -569,7 +644,7 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
     if (dev->state != HOST_IDENTITY) {
         error_setg(errp, "%s: the host kernel refused to attach the device "
                    "to its nest-parent page table", vfio->name);
-        close_parent(dev);
+        close_tables(dev);
         g_free(dev);
         return false;
     }
@@ -588,12 +663,13 @@ void vtd_host_detach(VtdAddressSpace *space)
     if (!dev) {
         return;
     }
-    /* Hand the device back to VFIO as VFIO left it. */
-    if (vtd_iommufd_attach(dev->vfio->fd, dev->vfio->hwpt->hwpt_id)) {
-        block(dev);
+    /* Hand the device back to VFIO as VFIO left it.  If nothing helps, its
+     * descriptor is closed next, which the kernel cannot refuse. */
+    if (!attach(dev, dev->vfio->hwpt->hwpt_id, HOST_BLOCKED)) {
+        detach(dev);
     }
     free_stage1(dev);
-    close_parent(dev);
+    close_tables(dev);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
     space->host = NULL;
     object_unref(OBJECT(dev->hiod));

@@ -60,12 +60,12 @@ static int call(int fd, unsigned long request, void *argument)
     return -errno;
 }
 
-int vtd_iommufd_alloc_parent(int iommufd, uint32_t dev_id, uint32_t ioas_id,
-                             uint32_t *hwpt_id)
+int vtd_iommufd_alloc_paging(int iommufd, uint32_t dev_id, uint32_t ioas_id,
+                             uint32_t flags, uint32_t *hwpt_id)
 {
     struct iommu_hwpt_alloc alloc = {
         .size = sizeof(alloc),
-        .flags = IOMMU_HWPT_ALLOC_NEST_PARENT,
+        .flags = flags,
         .dev_id = dev_id,
         .pt_id = ioas_id,
         .data_type = IOMMU_HWPT_DATA_NONE,
@@ -132,9 +132,13 @@ int vtd_iommufd_invalidate(int iommufd, uint32_t hwpt_id,
         int error = result < 0 ? errno : 0;
 
         ++*calls;
-        /* The kernel reports how far it came, whatever it returns. */
+        /* The kernel reports how far it came, whatever it returns; but an
+         * error before it looks at the struct leaves the number as it was. */
         if (inval.entry_num > count - *done) {
             return -EPROTO;
+        }
+        if (error && inval.entry_num == count - *done) {
+            inval.entry_num = 0;
         }
         *done += inval.entry_num;
         if (error && error != EINTR && error != EAGAIN) {

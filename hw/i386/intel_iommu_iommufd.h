@@ -22,9 +22,10 @@ void vtd_iommufd_encode_s1(const VtdConfig *config,
 void vtd_iommufd_encode_invalidation(
     const VtdNotice *notice, struct iommu_hwpt_vtd_s1_invalidate *entry);
 
-/* A HWPT over @ioas_id that may be the parent of stage-1 HWPTs. */
-int vtd_iommufd_alloc_parent(int iommufd, uint32_t dev_id, uint32_t ioas_id,
-                             uint32_t *hwpt_id);
+/* A HWPT over @ioas_id; @flags IOMMU_HWPT_ALLOC_NEST_PARENT: the parent of
+ * stage-1 HWPTs. */
+int vtd_iommufd_alloc_paging(int iommufd, uint32_t dev_id, uint32_t ioas_id,
+                             uint32_t flags, uint32_t *hwpt_id);
 
 /* A stage-1 HWPT on @parent_id. */
 int vtd_iommufd_alloc_s1(int iommufd, uint32_t dev_id, uint32_t parent_id,

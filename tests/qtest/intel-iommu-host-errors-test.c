@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qtest of a host kernel that refuses calls: each call of each flow, at every
+ * position, once and from then on.
+ *
+ * Whatever is refused: QEMU does not crash and keeps no id or descriptor, the
+ * device's DMA meets what the guest's tables say or nothing, never what they
+ * said before, and once the host works again a good sequence works.
+ */
+#include "qemu/osdep.h"
+#include "reference-host.h"
+#include "qobject/qdict.h"
+
+#include <linux/iommufd.h>
+#include <linux/vfio.h>
+
+#define ANY_CALL 0
+#define FOR_EVER UINT32_MAX
+#define OTHER_FS_TABLES 0x180000ull
+
+static const int errors[] = { EINVAL, ENOMEM, EIO };
+
+/* --- Plugging and unplugging --------------------------------------------- */
+
+/* An id whose IOMMU_DESTROY is refused stays; all others have to go. */
+static void assert_nothing_left(Host *h)
+{
+    unsigned refused = 0;
+
+    for (unsigned i = 0; i < h->ref->calls; i++) {
+        const RefCall *call = &h->ref->log[i];
+
+        refused += call->request == IOMMU_DESTROY && call->result;
+    }
+    host_wait_for(&h->ref->live[REF_DEVICE], REF_DEVICE_FDS);
+    for (RefKind kind = REF_ANY; kind < REF_KINDS; kind++) {
+        bool at_start = kind == REF_IOMMUFD || kind == REF_DEVICE;
+
+        g_assert_true(at_start || !h->ref->live[kind]);
+        if (!refused) {
+            g_assert_cmpint(h->ref->leaked[kind], ==, 0);
+        }
+        h->ref->leaked[kind] = 0;
+    }
+    g_assert_cmpint(h->ref->live[REF_IOMMUFD], ==, 1);
+    g_assert_cmpint(h->ref->dma_lost, ==, 0);
+    h->ref->calls = 0;
+}
+
+static void use_and_unplug(Host *h)
+{
+    host_power_on(h);
+    guest_assert_maps(&h->g, PAGE_A, PAGE_A);
+    host_unplug(h);
+}
+
+/*
+ * Ends QEMU if it happens, in code that is not ours: VFIO cannot unmap, or map
+ * again what it had mapped.  Linux refuses neither.
+ */
+static void spare_vfio(Host *h)
+{
+    const RefCall *call = host_call(h, REF_IOMMUFD, IOMMU_IOAS_MAP, 0);
+
+    g_assert_nonnull(call);
+    h->ref->injection[0].spares_ioas =
+        ((const struct iommu_ioas_map *)call->data)->ioas_id;
+}
+
+static void good_cycle(Host *h)
+{
+    g_assert_cmpstr(host_plug(h), ==, NULL);
+    use_and_unplug(h);
+    assert_nothing_left(h);
+}
+
+/* A device without these is none: plugging it has to fail. */
+static bool is_needed(unsigned request)
+{
+    switch (request) {
+    case VFIO_DEVICE_BIND_IOMMUFD:
+    case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
+    case IOMMU_GET_HW_INFO:
+    case IOMMU_IOAS_ALLOC:
+    case IOMMU_IOAS_MAP:
+    case IOMMU_HWPT_ALLOC:
+        return true;
+    }
+    return false;
+}
+
+static bool needed_call_failed(const Host *h)
+{
+    for (unsigned i = 0; i < h->ref->calls; i++) {
+        if (h->ref->log[i].injected && is_needed(h->ref->log[i].request)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_plug(int error, unsigned times)
+{
+    Host h = host_new("");
+    unsigned calls;
+
+    host_start_port(&h, HOST_PORT);
+    g_assert_cmpstr(host_plug(&h), ==, NULL);
+    calls = h.ref->calls;
+    spare_vfio(&h);
+    host_unplug(&h);
+    assert_nothing_left(&h);
+    for (unsigned i = 0; i < calls; i++) {
+        g_autofree char *text = NULL;
+
+        host_fail(&h, ANY_CALL, i, times, error);
+        text = host_plug(&h);
+        host_fail_nothing(&h);
+        if (text) {
+            g_assert_cmpstr(text, !=, "");
+        } else {
+            g_assert_false(needed_call_failed(&h));
+            use_and_unplug(&h);
+        }
+        assert_nothing_left(&h);
+    }
+    good_cycle(&h);
+    host_finish(&h);
+}
+
+static void test_plug(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(errors); i++) {
+        check_plug(errors[i], 1);
+    }
+}
+
+static void test_plug_for_ever(void)
+{
+    check_plug(EIO, FOR_EVER);
+}
+
+static void check_unplug(int error, unsigned times)
+{
+    Host h = host_new("");
+    unsigned calls;
+
+    host_start_port(&h, HOST_PORT);
+    g_assert_cmpstr(host_plug(&h), ==, NULL);
+    calls = h.ref->calls;
+    spare_vfio(&h);
+    host_unplug(&h);
+    calls = h.ref->calls - calls;
+    for (unsigned i = 0; i < calls; i++) {
+        g_assert_cmpstr(host_plug(&h), ==, NULL);
+        host_fail(&h, ANY_CALL, i, times, error);
+        host_unplug(&h);
+        host_fail_nothing(&h);
+        assert_nothing_left(&h);
+    }
+    good_cycle(&h);
+    host_finish(&h);
+}
+
+static void test_unplug(void)
+{
+    check_unplug(EIO, 1);
+    check_unplug(EIO, FOR_EVER);
+}
+
+/* --- A guest at work ----------------------------------------------------- */
+
+/* FSTS of a queue that stopped. */
+#define STOPPED (VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE)
+
+typedef struct Work {
+    Host *h;
+    unsigned errors; /* that the guest saw in FSTS */
+    unsigned refused; /* DMA that was refused although the tables allow it */
+    bool strict; /* nothing is to fail */
+    bool may_stop;
+    bool stopped; /* the machine: nothing is looked at after that */
+} Work;
+
+static void queue_off(Guest *g)
+{
+    uint32_t on = guest_reg32(g, VTD_REG_GSTS) & VTD_GCMD_TE;
+
+    qtest_writel(g->qts, REGS + VTD_REG_GCMD, on);
+    qtest_writeq(g->qts, REGS + VTD_REG_IQT, 0);
+    g->tail = 0;
+}
+
+/*
+ * As guest_wait(), but the queue may stop.  A guest tries again what failed,
+ * twice; then it starts the queue anew.
+ */
+static void wait_or_recover(Work *w)
+{
+    Guest *g = &w->h->g;
+    uint32_t token = ++g->next_token;
+
+    qtest_writel(g->qts, STATUS, 0);
+    guest_submit(g, (uint64_t)token << 32 | 1 << 5 | 5, STATUS);
+    for (int i = 0; i < 3; i++) {
+        uint32_t fsts = guest_reg32(g, VTD_REG_FSTS);
+
+        if (qtest_readl(g->qts, STATUS) == token) {
+            g_assert_false(fsts & STOPPED);
+            return;
+        }
+        g_assert_true(fsts & STOPPED);
+        g_assert_false(w->strict);
+        w->errors++;
+        qtest_writel(g->qts, REGS + VTD_REG_FSTS, fsts & STOPPED);
+    }
+    queue_off(g);
+    qtest_writel(g->qts, REGS + VTD_REG_FSTS, STOPPED);
+    guest_queue_on(g);
+}
+
+static void invalidate_entry(Work *w)
+{
+    guest_submit(&w->h->g, (uint64_t)DID << 16 | 1 << 4 | 7, 0);
+    guest_submit(&w->h->g, (uint64_t)DID << 16 | 2 << 4 | 6, 0);
+    wait_or_recover(w);
+}
+
+/* QEMU stops a machine whose device it can no longer keep in check. */
+static bool is_stopped(Host *h)
+{
+    QDict *answer = qtest_qmp(h->g.qts, "{'execute': 'query-status'}");
+    const char *status =
+        qdict_get_str(qdict_get_qdict(answer, "return"), "status");
+    bool stopped = !strcmp(status, "internal-error");
+
+    g_assert_true(stopped || !strcmp(status, "running"));
+    qobject_unref(answer);
+    return stopped;
+}
+
+/* DMA to @iova meets @page or is refused; page 0: it is refused. */
+static void expect(Work *w, uint64_t iova, uint64_t page)
+{
+    static const uint64_t pages[] = { PAGE_A, PAGE_B, PAGE_C };
+    Guest *g = &w->h->g;
+    uint64_t got, mark = 0xabcd0000 + ++g->next_token;
+    uint32_t error;
+
+    if (w->stopped || (w->may_stop && is_stopped(w->h))) {
+        w->stopped = true;
+        return;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
+        qtest_writeq(g->qts, pages[i], pages[i]);
+    }
+    error = guest_dma_read(g, iova, &got);
+    if (error == SVA_EP_ERR_NONE) {
+        g_assert_cmphex(got, ==, page);
+    } else {
+        w->refused += page != 0;
+        g_assert_true(!page || !w->strict);
+    }
+    error = guest_dma_write(g, iova, mark);
+    for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
+        bool hit = error == SVA_EP_ERR_NONE && pages[i] == page;
+
+        g_assert_cmphex(qtest_readq(g->qts, pages[i]), ==,
+                        hit ? mark : pages[i]);
+    }
+}
+
+/* Through all states that a device can be in, and back. */
+static void work(Work *w)
+{
+    Guest *g = &w->h->g;
+    GuestTables p = guest_first_stage(0), q = guest_first_stage(0);
+
+    qtest_memset(g->qts, FS_TABLES, 0, 0x10000);
+    q.top = OTHER_FS_TABLES;
+    q.free = q.top + 0x1000;
+    qtest_memset(g->qts, q.top, 0, 0x10000);
+    guest_map(g, &p, PAGE_A, PAGE_A);
+    guest_map(g, &q, PAGE_A, PAGE_C);
+    host_context(w->h, VTD_PGTT_FIRST_STAGE);
+    guest_queue_on(g);
+    guest_translation_on(g);
+    expect(w, PAGE_A, PAGE_A);
+
+    guest_map(g, &p, PAGE_A, PAGE_B);
+    guest_submit(g, (uint64_t)DID << 16 | 3 << 4 | 6, PAGE_A);
+    guest_submit(g, (uint64_t)DID << 16 | 3 << 4 | 6, PAGE_C);
+    wait_or_recover(w);
+    expect(w, PAGE_A, PAGE_B);
+
+    qtest_writeq(g->qts, PASID_TABLE + 16, q.top);
+    invalidate_entry(w);
+    expect(w, PAGE_A, PAGE_C);
+
+    qtest_writeq(g->qts, PASID_TABLE, 0);
+    invalidate_entry(w);
+    expect(w, PAGE_A, 0);
+
+    guest_pasid_entry(g, VTD_PGTT_FIRST_STAGE);
+    invalidate_entry(w);
+    expect(w, PAGE_A, PAGE_B);
+
+    guest_pasid_entry(g, VTD_PGTT_PASS_THROUGH);
+    invalidate_entry(w);
+    expect(w, PAGE_A, PAGE_A);
+
+    guest_pasid_entry(g, VTD_PGTT_FIRST_STAGE);
+    invalidate_entry(w);
+    expect(w, PAGE_A, PAGE_B);
+    queue_off(g);
+    qtest_writel(g->qts, REGS + VTD_REG_GCMD, 0);
+    expect(w, PAGE_A, PAGE_A);
+    qtest_writel(g->qts, REGS + VTD_REG_FSTS, STOPPED | VTD_FSTS_PFO);
+    qtest_writel(g->qts, REGS + VTD_REG_FRCD + 12, 1u << 31);
+}
+
+static void good_work(Host *h)
+{
+    Work w = { .h = h, .strict = true };
+
+    work(&w);
+    g_assert_cmpint(w.errors + w.refused, ==, 0);
+}
+
+/* Every call of @request, or of all, fails once in one pass of work(). */
+static void check_work(unsigned request, int error, bool must_show)
+{
+    Host h = host_new("");
+    unsigned calls;
+    int32_t live[REF_KINDS];
+
+    host_start(&h, HOST_NESTED);
+    h.ref->calls = 0;
+    good_work(&h);
+    calls = request ? host_calls(&h, REF_IOMMUFD, request) +
+            host_calls(&h, REF_DEVICE, request) : h.ref->calls;
+    g_assert_cmpint(calls, >, 0);
+    memcpy(live, h.ref->live, sizeof(live));
+    for (unsigned i = 0; i < calls; i++) {
+        Work w = { .h = &h };
+        unsigned lost = 0;
+
+        h.ref->calls = 0;
+        host_fail(&h, request, i, 1, error);
+        work(&w);
+        host_fail_nothing(&h);
+        g_assert_true(!must_show || w.errors + w.refused);
+        for (unsigned j = 0; j < h.ref->calls; j++) {
+            lost += h.ref->log[j].request == IOMMU_DESTROY &&
+                    h.ref->log[j].result;
+        }
+        good_work(&h);
+        live[REF_NESTED] += lost;
+        g_assert_cmpmem(live, sizeof(live), h.ref->live, sizeof(live));
+    }
+    host_finish(&h);
+}
+
+/* IOVA to PAGE_A, cached; then the entries for it and its neighbour change. */
+static void two_pages_change(Host *h)
+{
+    GuestTables p = guest_first_stage(0);
+
+    guest_map(&h->g, &p, IOVA, PAGE_A);
+    guest_map(&h->g, &p, IOVA + 0x1000, PAGE_A);
+    host_context(h, VTD_PGTT_FIRST_STAGE);
+    guest_queue_on(&h->g);
+    guest_translation_on(&h->g);
+    guest_assert_maps(&h->g, IOVA, PAGE_A);
+    guest_assert_maps(&h->g, IOVA + 0x1000, PAGE_A);
+    guest_map(&h->g, &p, IOVA, PAGE_B);
+    guest_map(&h->g, &p, IOVA + 0x1000, PAGE_C);
+}
+
+/* From one call on the host refuses everything. */
+static void test_work_for_ever(void)
+{
+    unsigned calls = 1, stopped = 0;
+
+    for (unsigned i = 0; i < calls; i++) {
+        Host h = host_new("");
+        Work w = { .h = &h, .may_stop = true };
+
+        host_start(&h, HOST_NESTED);
+        h.ref->calls = 0;
+        if (!i) {
+            good_work(&h);
+            calls = h.ref->calls;
+        }
+        host_fail(&h, ANY_CALL, i, FOR_EVER, EIO);
+        work(&w);
+        stopped += w.stopped;
+        host_finish(&h);
+    }
+    g_assert_cmpint(stopped, >, 0);
+}
+
+/* Detaching is all that fails: an empty page table takes its place. */
+static void test_no_detach(void)
+{
+    Host h = host_new("");
+    Work w = { .h = &h, .strict = true };
+
+    host_start(&h, HOST_NESTED);
+    host_fail(&h, VFIO_DEVICE_DETACH_IOMMUFD_PT, 0, FOR_EVER, EBUSY);
+    work(&w);
+    work(&w);
+    g_assert_cmpint(w.errors + w.refused, ==, 0);
+    g_assert_cmpint(h.ref->injected, >=, 2);
+    host_finish(&h);
+}
+
+static void test_no_blocking(void)
+{
+    Host h = host_new("");
+
+    host_start(&h, HOST_NESTED);
+    two_pages_change(&h);
+    host_fail(&h, ANY_CALL, 0, FOR_EVER, EBUSY);
+    g_assert_false(is_stopped(&h));
+    qtest_writeq(h.g.qts, PASID_TABLE, 0);
+    guest_submit(&h.g, (uint64_t)DID << 16 | 1 << 4 | 7, 0);
+    g_assert_true(is_stopped(&h));
+    host_finish(&h);
+}
+
+static void test_work(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(errors); i++) {
+        check_work(ANY_CALL, errors[i], false);
+    }
+}
+
+static void test_invalidation(void)
+{
+    const int all[] = { EINVAL, EOPNOTSUPP, ENOENT, EFAULT, ENOMEM, EIO,
+                        ETIMEDOUT, ENOTTY, E2BIG };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+        check_work(IOMMU_HWPT_INVALIDATE, all[i], true);
+    }
+}
+
+static void test_attach(void)
+{
+    const int all[] = { EINVAL, ENOENT, EBUSY, ENOMEM, ENODEV, ENOSPC };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+        check_work(VFIO_DEVICE_ATTACH_IOMMUFD_PT, all[i], false);
+    }
+}
+
+/* Two descriptors that go down together, and a wait descriptor. */
+static void invalidate_two_pages(Host *h)
+{
+    uint64_t qw[3][4] = {
+        { (uint64_t)DID << 16 | 3 << 4 | 6, IOVA },
+        { (uint64_t)DID << 16 | 3 << 4 | 6, IOVA + 0x1000 },
+        { 1ull << 32 | 1 << 5 | 5, STATUS },
+    };
+
+    qtest_memwrite(h->g.qts, QUEUE, qw, sizeof(qw));
+    qtest_writeq(h->g.qts, REGS + VTD_REG_IQT, sizeof(qw));
+}
+
+/* The host did one entry of two before it was interrupted. */
+static void test_resumed(void)
+{
+    const int transient[] = { EINTR, EAGAIN };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(transient); i++) {
+        Host h = host_new("");
+
+        host_start(&h, HOST_NESTED);
+        two_pages_change(&h);
+        host_fail(&h, IOMMU_HWPT_INVALIDATE, 0, 1, transient[i]);
+        h.ref->injection[0].done = i;
+        invalidate_two_pages(&h);
+        g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==, 0);
+        g_assert_cmphex(qtest_readl(h.g.qts, STATUS), ==, 1);
+        g_assert_cmpint(host_calls(&h, REF_IOMMUFD, IOMMU_HWPT_INVALIDATE),
+                        ==, 2);
+        guest_assert_maps(&h.g, IOVA, PAGE_B);
+        guest_assert_maps(&h.g, IOVA + 0x1000, PAGE_C);
+        host_finish(&h);
+    }
+}
+
+/* The queue stops at the descriptor whose entry was refused. */
+static void test_partial(void)
+{
+    for (unsigned done = 0; done < 2; done++) {
+        Host h = host_new("");
+        uint64_t value;
+
+        host_start(&h, HOST_NESTED);
+        two_pages_change(&h);
+        host_fail(&h, IOMMU_HWPT_INVALIDATE, 0, 1, EIO);
+        h.ref->injection[0].done = done;
+        invalidate_two_pages(&h);
+        g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==, VTD_FSTS_IQE);
+        g_assert_cmphex(guest_reg64(&h.g, VTD_REG_IQH), ==, done * 32);
+        g_assert_cmphex(qtest_readl(h.g.qts, STATUS), ==, 0);
+        g_assert_cmpint(guest_dma_read(&h.g, IOVA, &value), ==,
+                        SVA_EP_ERR_READ);
+        host_finish(&h);
+    }
+}
+
+/* Errors on the way into the kernel leave the count of entries as it was. */
+static void test_count_untouched(void)
+{
+    const int all[] = { EINTR, EAGAIN, EFAULT, ENOTTY, E2BIG };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+        bool transient = all[i] == EINTR || all[i] == EAGAIN;
+        Host h = host_new("");
+        uint64_t value;
+
+        host_start(&h, HOST_NESTED);
+        two_pages_change(&h);
+        host_fail(&h, IOMMU_HWPT_INVALIDATE, 0, 1, all[i]);
+        h.ref->injection[0].silent = true;
+        invalidate_two_pages(&h);
+        if (transient) {
+            g_assert_cmphex(qtest_readl(h.g.qts, STATUS), ==, 1);
+            guest_assert_maps(&h.g, IOVA, PAGE_B);
+            guest_assert_maps(&h.g, IOVA + 0x1000, PAGE_C);
+        } else {
+            g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==,
+                            VTD_FSTS_IQE);
+            g_assert_cmphex(guest_reg64(&h.g, VTD_REG_IQH), ==, 0);
+            g_assert_cmpint(guest_dma_read(&h.g, IOVA, &value), ==,
+                            SVA_EP_ERR_READ);
+        }
+        host_finish(&h);
+    }
+}
+
+static void test_timeout(void)
+{
+    Host h = host_new("");
+
+    host_start(&h, HOST_NESTED);
+    two_pages_change(&h);
+    host_fail(&h, IOMMU_HWPT_INVALIDATE, 0, 1, ETIMEDOUT);
+    invalidate_two_pages(&h);
+    g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==, VTD_FSTS_ITE);
+    host_finish(&h);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/intel-iommu/host/errors/plug", test_plug);
+    qtest_add_func("/intel-iommu/host/errors/plug-for-ever",
+                   test_plug_for_ever);
+    qtest_add_func("/intel-iommu/host/errors/unplug", test_unplug);
+    qtest_add_func("/intel-iommu/host/errors/work", test_work);
+    qtest_add_func("/intel-iommu/host/errors/work-for-ever",
+                   test_work_for_ever);
+    qtest_add_func("/intel-iommu/host/errors/no-detach", test_no_detach);
+    qtest_add_func("/intel-iommu/host/errors/no-blocking", test_no_blocking);
+    qtest_add_func("/intel-iommu/host/errors/invalidation", test_invalidation);
+    qtest_add_func("/intel-iommu/host/errors/attach", test_attach);
+    qtest_add_func("/intel-iommu/host/errors/resumed", test_resumed);
+    qtest_add_func("/intel-iommu/host/errors/partial", test_partial);
+    qtest_add_func("/intel-iommu/host/errors/count-untouched",
+                   test_count_untouched);
+    qtest_add_func("/intel-iommu/host/errors/timeout", test_timeout);
+    return g_test_run();
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine on the reference host (tests/host, docs/reference-host.rst): QEMU
+ * is told that there is a device to pass on, and every call about it ends in a
+ * library that is loaded into it.
+ */
+#ifndef TESTS_QTEST_REFERENCE_HOST_H
+#define TESTS_QTEST_REFERENCE_HOST_H
+
+#include "vtd-guest.h"
+#include "reference-host-control.h"
+
+#define HOST_NESTED "-device intel-iommu,scalable-mode=on,fsts=on,nested=on"
+/* What is shown although no device is there yet, no device has. */
+#define HOST_PORT HOST_NESTED ",caching-mode=on,ssads=off"
+#define HOST_BUS 1 /* of the device that is plugged into the port */
+
+typedef struct Host {
+    Guest g;
+    RefControl *ref;
+    char *control_path;
+    char *sysfs; /* what stands for the device's folder below /sys */
+    QPCIDevice *port;
+} Host;
+
+/* The shared file; @config as in tests/host/control.c. */
+Host host_new(const char *config);
+
+/* A machine with the device in slot 4 from its start, given by descriptors. */
+void host_start(Host *h, const char *iommu);
+
+/* The message of a QEMU that exits with an error instead; to be freed. */
+char *host_start_refused(Host *h, const char *iommu);
+
+/* A machine with an empty port in slot 4; @iommu: HOST_PORT... */
+void host_start_port(Host *h, const char *iommu);
+
+/* The device into the port; the error's text, or NULL. */
+char *host_plug(Host *h);
+
+/* The port gets power, the device its bus number and BARs. */
+void host_power_on(Host *h);
+
+/* Out again, and all that QEMU had of it is closed. */
+void host_unplug(Host *h);
+
+/* Ends the machine and removes files. */
+void host_finish(Host *h);
+
+/* Only removes files: the machine did not start. */
+void host_free(Host *h);
+
+/* Root, context and PASID table for the device, first-stage tables on top. */
+void host_context(Host *h, unsigned pgtt);
+
+/* Call @n of these (0 is the first, -1 the last), or NULL. */
+const RefCall *host_call(const Host *h, RefKind kind, unsigned request, int n);
+unsigned host_calls(const Host *h, RefKind kind, unsigned request);
+
+/* Let @skip calls pass and fail the next @times ones with @error. */
+void host_fail(Host *h, unsigned request, unsigned skip, unsigned times,
+               int error);
+void host_fail_nothing(Host *h);
+
+/* Polls until @value holds @wanted; fails after a minute. */
+void host_wait_for(const int32_t *value, int32_t wanted);
+
+#endif
