@@ -324,6 +324,8 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_VTD_FEATURE("prs", VTD_FEATURE_PRS),
     DEFINE_PROP_VTD_FEATURE("nwfs", VTD_FEATURE_NWFS),
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 0),
+    DEFINE_PROP_UINT16("x-pasid-cap-offset", IntelIOMMUState,
+                       pasid_cap_offset, 0),
     DEFINE_PROP_BOOL("x-forward-invalidation", IntelIOMMUState,
                      forward_invalidation, true),
 };

@@ -4,68 +4,46 @@
  * to the host kernel, which walks the guest's first-stage tables under its
  * own second stage.
  *
- * For each device the host holds two page tables: the parent, which maps the
- * guest's memory one to one, and, while the guest uses first-stage
- * translation, a stage-1 HWPT on top of it.  A device is in one of three
- * states: see HostState.  It changes state when a notice tells that its
- * configuration may have changed; if the host refuses, the device is blocked.
- * It never falls back to a state that allows more.
+ * For each device the host holds a page table that maps the guest's memory one
+ * to one, the parent, and for its requests without PASID and those of each
+ * PASID a binding (intel_iommu_binding.h), which follows the guest's
+ * configuration when a notice tells that it may have changed.
  *
  * VFIO's own page table for the device stays empty meanwhile: the device's
  * address space in QEMU shows no memory (vtd_address_space_update()).
  */
 #include "qemu/osdep.h"
 
-#include <linux/vfio.h>
-#include <sys/ioctl.h>
-
 #include "hw/qdev-core.h"
-#include "hw/vfio/vfio-common.h"
+#include "intel_iommu_binding.h"
 #include "intel_iommu_features.h"
-#include "intel_iommu_iommufd.h"
 #include "intel_iommu_memory.h"
+#include "intel_iommu_vcaps.h"
 #include "intel_iommu_space.h"
 #include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "system/iommufd.h"
-#include "system/runstate.h"
 #include "trace/trace-hw_i386_vtd.h"
 
-typedef enum HostState {
-    HOST_IDENTITY, /* on the parent: guest-physical addresses */
-    HOST_BLOCKED, /* detached: no DMA */
-    HOST_FIRST_STAGE, /* on a stage-1 HWPT over the parent */
-} HostState;
-
 struct VtdHostDevice {
+    VtdBindingDevice common;
     VtdAddressSpace *space;
     HostIOMMUDevice *hiod;
-    VFIODevice *vfio;
     VtdGuestMemory *memory;
     Error *migration_blocker;
-    uint32_t parent; /* HWPT id */
     uint32_t empty_ioas;
-    uint32_t empty; /* HWPT id; nothing is mapped there */
-    uint32_t stage1; /* HWPT id, HOST_FIRST_STAGE only */
-    HostState state;
-    VtdConfig config; /* what stage1 was made of */
-
-    /* Invalidations of the current batch, not yet passed down. */
-    struct iommu_hwpt_vtd_s1_invalidate entry[VTD_BATCH_MAX];
-    unsigned notice[VTD_BATCH_MAX]; /* index of the notice behind each */
-    unsigned entries;
+    uint8_t pasid_bits;  /* of what can be bound; 0: no PASIDs */
+    VtdBinding *rid;     /* requests without PASID */
+    GHashTable *pasids;  /* VtdBinding by PASID */
 };
 
 struct VtdHost {
+    IntelIOMMUState *iommu_state;
+    DeviceListener realized; /* devices whose capabilities are not final yet */
     GPtrArray *devices; /* of VtdHostDevice */
     GSList *memories; /* of VtdGuestMemory */
-    uint64_t structs; /* invalidation entries that took effect */
-    uint64_t ioctls; /* invalidation calls */
-    uint64_t attaches;
-    uint64_t detaches;
-    uint64_t stage1_hwpts; /* allocated so far */
-    uint64_t errors;
+    VtdHostCounters counters;
 };
 
 static void add_counter(IntelIOMMUState *s, const char *name,
@@ -74,18 +52,45 @@ static void add_counter(IntelIOMMUState *s, const char *name,
     object_property_add_uint64_ptr(OBJECT(s), name, value, OBJ_PROP_FLAG_READ);
 }
 
+/* A device was plugged; if it is one of ours, its configuration space is
+ * complete now. */
+static void device_realized(DeviceListener *listener, DeviceState *device)
+{
+    VtdHost *host = container_of(listener, VtdHost, realized);
+    IntelIOMMUState *s = host->iommu_state;
+    Error *error = NULL;
+
+    for (unsigned i = 0; i < host->devices->len; i++) {
+        VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
+        VtdVirtualCaps caps = {
+            .pasid_bits = dev->pasid_bits,
+            .pasid_offset = s->pasid_cap_offset,
+        };
+
+        if (dev->common.vfio->dev == device &&
+            !vtd_vcaps_show(PCI_DEVICE(device), &caps, &error)) {
+            warn_report_err(error);
+        }
+    }
+}
+
 void vtd_host_init(IntelIOMMUState *s)
 {
     VtdHost *host = g_new0(VtdHost, 1);
+    VtdHostCounters *c = &host->counters;
 
+    host->iommu_state = s;
     host->devices = g_ptr_array_new();
+    host->realized.realize = device_realized;
+    device_listener_register(&host->realized);
     s->host = host;
-    add_counter(s, "x-host-invalidation-structs", &host->structs);
-    add_counter(s, "x-host-invalidation-ioctls", &host->ioctls);
-    add_counter(s, "x-host-attaches", &host->attaches);
-    add_counter(s, "x-host-detaches", &host->detaches);
-    add_counter(s, "x-host-stage1-hwpts", &host->stage1_hwpts);
-    add_counter(s, "x-host-errors", &host->errors);
+    add_counter(s, "x-host-invalidation-structs", &c->structs);
+    add_counter(s, "x-host-invalidation-ioctls", &c->ioctls);
+    add_counter(s, "x-host-attaches", &c->attaches);
+    add_counter(s, "x-host-detaches", &c->detaches);
+    add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
+    add_counter(s, "x-host-pasids", &c->pasids);
+    add_counter(s, "x-host-errors", &c->errors);
 }
 
 static VtdHost *host_of(VtdHostDevice *dev)
@@ -93,274 +98,200 @@ static VtdHost *host_of(VtdHostDevice *dev)
     return dev->space->iommu_state->host;
 }
 
+static VFIODevice *vfio_of(VtdHostDevice *dev)
+{
+    return dev->common.vfio;
+}
+
 static int iommufd_of(VtdHostDevice *dev)
 {
-    return dev->vfio->iommufd->fd;
-}
-
-static void count_error(VtdHostDevice *dev, const char *what, int error)
-{
-    host_of(dev)->errors++;
-    trace_vtd_host_error(dev->vfio->name, what, -error);
-    warn_report_once("intel-iommu: %s: the host kernel refused to %s: %s",
-                     dev->vfio->name, what, strerror(-error));
-}
-
-static void free_stage1(VtdHostDevice *dev)
-{
-    if (dev->stage1) {
-        iommufd_backend_free_id(dev->vfio->iommufd, dev->stage1);
-        dev->stage1 = 0;
-    }
-}
-
-static void set_state(VtdHostDevice *dev, HostState state)
-{
-    static const char *const names[] = {
-        [HOST_IDENTITY] = "identity",
-        [HOST_BLOCKED] = "blocked",
-        [HOST_FIRST_STAGE] = "first-stage",
-    };
-
-    trace_vtd_host_state(dev->vfio->name, names[dev->state], names[state]);
-    dev->state = state;
-}
-
-static bool attach(VtdHostDevice *dev, uint32_t hwpt, HostState state)
-{
-    int error = vtd_iommufd_attach(dev->vfio->fd, hwpt);
-
-    if (error) {
-        count_error(dev, "attach the device", error);
-        return false;
-    }
-    host_of(dev)->attaches++;
-    set_state(dev, state);
-    return true;
-}
-
-static bool detach(VtdHostDevice *dev)
-{
-    int error = vtd_iommufd_detach(dev->vfio->fd);
-
-    if (error) {
-        count_error(dev, "detach the device", error);
-        return false;
-    }
-    host_of(dev)->detaches++;
-    set_state(dev, HOST_BLOCKED);
-    return true;
+    return vfio_of(dev)->iommufd->fd;
 }
 
 /*
- * The device keeps a translation that the guest has taken from it.  Nobody may
- * use what it writes: it is reset, which ends its DMA, and the guest stops.
+ * Bring a binding in line with the guest's present configuration of @source.
+ * What cannot be mirrored is blocked; the guest learns of it as of any PASID
+ * entry that the hardware cannot work with.  Faults of the guest's own tables
+ * are found by hardware at the first DMA; the host does not report those.
  */
-static void lose_control(VtdHostDevice *dev)
+static void mirror_config(VtdUnit *unit, VtdSource *source, VtdBinding *b,
+                          const VtdConfig *config)
 {
-    error_report("intel-iommu: %s: the host kernel refuses to block the "
-                 "device, which still reaches memory that the guest has taken "
-                 "from it; the machine is stopped, quit QEMU",
-                 dev->vfio->name);
-    ioctl(dev->vfio->fd, VFIO_DEVICE_RESET);
-    vm_stop(RUN_STATE_INTERNAL_ERROR);
-}
-
-/*
- * The state that is left when nothing else can be had.  If the host does not
- * even detach the device, a page table without any page does as well.
- */
-static void block(VtdHostDevice *dev)
-{
-    if (dev->state == HOST_BLOCKED) {
-        return;
-    }
-    if (detach(dev) || attach(dev, dev->empty, HOST_BLOCKED)) {
-        free_stage1(dev);
-    } else {
-        lose_control(dev);
-    }
-}
-
-static void go_identity(VtdHostDevice *dev)
-{
-    if (dev->state == HOST_IDENTITY) {
-        return;
-    }
-    if (attach(dev, dev->parent, HOST_IDENTITY)) {
-        free_stage1(dev);
-    } else {
-        block(dev);
-    }
-}
-
-static bool same_tables(const VtdConfig *a, const VtdConfig *b)
-{
-    return a->fs_table == b->fs_table && a->fs_levels == b->fs_levels &&
-           a->supervisor_enable == b->supervisor_enable &&
-           a->extended_accessed == b->extended_accessed &&
-           a->write_protect == b->write_protect;
-}
-
-/* False: the host does not want this table; the device is blocked. */
-static bool go_first_stage(VtdHostDevice *dev, const VtdConfig *config)
-{
-    struct iommu_hwpt_vtd_s1 data;
-    uint32_t old = dev->stage1;
-    uint32_t hwpt;
-    int error;
-
-    if (dev->state == HOST_FIRST_STAGE && same_tables(&dev->config, config)) {
-        dev->config = *config;
-        return true;
-    }
-    vtd_iommufd_encode_s1(config, &data);
-    error = vtd_iommufd_alloc_s1(iommufd_of(dev), dev->vfio->devid,
-                                 dev->parent, &data, &hwpt);
-    if (error) {
-        count_error(dev, "take the guest's first-stage table", error);
-        block(dev);
-        return false;
-    }
-    host_of(dev)->stage1_hwpts++;
-    if (!attach(dev, hwpt, HOST_FIRST_STAGE)) {
-        iommufd_backend_free_id(dev->vfio->iommufd, hwpt);
-        block(dev);
-        return false;
-    }
-    dev->stage1 = hwpt;
-    dev->config = *config;
-    if (old) {
-        iommufd_backend_free_id(dev->vfio->iommufd, old);
-    }
-    return true;
-}
-
-/*
- * Bring the host in line with the guest's present configuration.  What cannot
- * be mirrored blocks the device; the guest learns of it as of any PASID entry
- * that the hardware cannot work with.  Faults of the guest's own tables are
- * found by hardware at the first DMA; the host does not report those.
- */
-static void mirror(VtdHostDevice *dev)
-{
-    VtdUnit *unit = dev->space->iommu_state->unit;
-    VtdSource *source = vtd_space_source(dev->space);
     bool accepted = true;
-    VtdConfig config;
 
-    if (!vtd_translation_enabled(unit)) {
-        go_identity(dev);
-        return;
-    }
-    if (vtd_configuration(unit, source, &config)) {
-        block(dev);
-        return;
-    }
-    switch (config.kind) {
+    switch (config->kind) {
     case VTD_PASS_THROUGH:
-        go_identity(dev);
+        vtd_binding_identity(b);
         break;
     case VTD_FIRST_STAGE:
-        accepted = go_first_stage(dev, &config);
+        accepted = vtd_binding_first_stage(b, config);
         break;
     case VTD_SECOND_STAGE:
     case VTD_NESTED:
         warn_report_once("intel-iommu: %s: the guest chose second-stage "
                          "translation, which is not passed to the host; the "
                          "device is blocked",
-                         dev->vfio->name);
-        block(dev);
+                         b->dev->vfio->name);
+        vtd_binding_block(b);
         accepted = false;
         break;
     }
-    if (!accepted && !config.fault_disable) {
+    if (!accepted && !config->fault_disable) {
         vtd_report_fault(unit, source, VTD_FAULT_SM_PASID_INVALID, 0);
     }
 }
 
-/* Does @notice drop translations that @dev's stage-1 HWPT gave rise to? */
-static bool covers(const VtdHostDevice *dev, const VtdNotice *notice)
+static void mirror_rid(VtdHostDevice *dev)
 {
-    if (dev->state != HOST_FIRST_STAGE) {
-        return false;
+    VtdUnit *unit = dev->space->iommu_state->unit;
+    VtdSource *source = vtd_space_source(dev->space);
+    VtdConfig config;
+
+    if (!vtd_translation_enabled(unit)) {
+        vtd_binding_identity(dev->rid);
+    } else if (vtd_configuration(unit, source, &config)) {
+        vtd_binding_block(dev->rid);
+    } else {
+        mirror_config(unit, source, dev->rid, &config);
     }
-    if (notice->scope == VTD_SCOPE_GLOBAL) {
-        return true;
-    }
-    if (notice->did != dev->config.did) {
-        return false;
-    }
-    return notice->kind == VTD_NOTICE_IOTLB ||
-           notice->pasid == dev->config.pasid;
 }
 
 /*
- * Pass the entries of @dev down in one array.  Returns VTD_DELIVERED, or what
- * became of it with *@failed = the notice at fault; the device is blocked
- * then, so that nothing stale is used.
+ * The same for one PASID, whose binding comes with its entry and goes with it.
+ * That of requests without PASID is not for requests with one here: the host
+ * does not know it by that number.
  */
-static VtdDelivery flush(VtdHostDevice *dev, unsigned *failed)
+static void mirror_pasid(VtdHostDevice *dev, uint32_t pasid)
 {
-    VtdHost *host = host_of(dev);
-    unsigned count = dev->entries;
-    unsigned done;
-    int error;
+    VtdUnit *unit = dev->space->iommu_state->unit;
+    gpointer key = GUINT_TO_POINTER(pasid);
+    VtdBinding *b = g_hash_table_lookup(dev->pasids, key);
+    VtdConfig rid_config = { .pasid = 0 };
+    VtdConfig config;
+    VtdSource source;
+    bool gone;
 
-    if (!count) {
-        return VTD_DELIVERED;
+    vtd_configuration(unit, vtd_space_source(dev->space), &rid_config);
+    vtd_source_init(&source,
+                    (VtdRequester){
+                        .sid = vtd_space_source(dev->space)->req.sid,
+                        .has_pasid = true,
+                        .pasid = pasid,
+                    });
+    gone = !vtd_translation_enabled(unit) || pasid == rid_config.pasid ||
+           vtd_configuration(unit, &source, &config);
+    if (gone && b) {
+        vtd_binding_block(b);
+        g_hash_table_remove(dev->pasids, key);
+    } else if (!gone) {
+        if (!b) {
+            b = vtd_binding_new(&dev->common, pasid);
+            g_hash_table_insert(dev->pasids, key, b);
+        }
+        mirror_config(unit, &source, b, &config);
     }
-    dev->entries = 0;
-    error = vtd_iommufd_invalidate(iommufd_of(dev), dev->stage1, dev->entry,
-                                   count, &done, &host->ioctls);
-    trace_vtd_host_invalidate(dev->vfio->name, dev->stage1, count, done,
-                              -error);
-    host->structs += done;
-    if (!error) {
-        return VTD_DELIVERED;
-    }
-    count_error(dev, "invalidate first-stage translations", error);
-    *failed = dev->notice[done];
-    block(dev);
-    return error == -ETIMEDOUT ? VTD_DELIVERY_TIMEOUT : VTD_DELIVERY_REFUSED;
 }
 
-/* Flush all devices; the earliest notice that failed counts. */
-static VtdDelivery flush_all(VtdHost *host, unsigned *failed)
+/* All PASIDs that are bound, and all that have an entry now. */
+static void mirror_pasids(VtdHostDevice *dev)
 {
-    VtdDelivery result = VTD_DELIVERED;
+    VtdUnit *unit = dev->space->iommu_state->unit;
+    g_autofree gpointer *bound = NULL;
+    uint16_t sid = vtd_space_source(dev->space)->req.sid;
+    guint count;
 
-    for (unsigned i = 0; i < host->devices->len; i++) {
-        unsigned index;
-        VtdDelivery one = flush(g_ptr_array_index(host->devices, i), &index);
-
-        if (one != VTD_DELIVERED &&
-            (result == VTD_DELIVERED || index < *failed)) {
-            result = one;
-            *failed = index;
+    bound = g_hash_table_get_keys_as_array(dev->pasids, &count);
+    for (guint i = 0; i < count; i++) {
+        mirror_pasid(dev, GPOINTER_TO_UINT(bound[i]));
+    }
+    for (uint32_t pasid = 0; vtd_next_pasid(unit, sid, &pasid) &&
+                             pasid < 1u << dev->pasid_bits; pasid++) {
+        if (!g_hash_table_contains(dev->pasids, GUINT_TO_POINTER(pasid))) {
+            mirror_pasid(dev, pasid);
         }
     }
-    return result;
 }
 
-static void queue_invalidation(VtdHost *host, const VtdNotice *notice,
-                               unsigned index)
+/* What @notice says may have changed. */
+static void mirror(VtdHostDevice *dev, const VtdNotice *notice)
+{
+    mirror_rid(dev);
+    if (!dev->pasid_bits) {
+        return;
+    }
+    if (notice->kind != VTD_NOTICE_PASID_CACHE ||
+        notice->scope != VTD_SCOPE_PASID) {
+        mirror_pasids(dev);
+    } else if (notice->pasid < 1u << dev->pasid_bits) {
+        mirror_pasid(dev, notice->pasid);
+    }
+}
+
+/* One of @host's bindings after another: @use of it, with @opaque. */
+static void for_each_binding(VtdHost *host,
+                             void (*use)(VtdBinding *b, void *opaque),
+                             void *opaque)
 {
     for (unsigned i = 0; i < host->devices->len; i++) {
         VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
+        GHashTableIter iter;
+        gpointer b;
 
-        if (covers(dev, notice)) {
-            vtd_iommufd_encode_invalidation(notice,
-                                            &dev->entry[dev->entries]);
-            dev->notice[dev->entries++] = index;
+        use(dev->rid, opaque);
+        g_hash_table_iter_init(&iter, dev->pasids);
+        while (g_hash_table_iter_next(&iter, NULL, &b)) {
+            use(b, opaque);
         }
     }
 }
 
-static void mirror_all(VtdHost *host)
+/* The earliest notice that failed counts. */
+typedef struct Flushed {
+    VtdDelivery result;
+    unsigned failed;
+} Flushed;
+
+static void flush_binding(VtdBinding *b, void *opaque)
+{
+    Flushed *all = opaque;
+    unsigned index = 0;
+    VtdDelivery one = vtd_binding_flush(b, &index);
+
+    if (one != VTD_DELIVERED &&
+        (all->result == VTD_DELIVERED || index < all->failed)) {
+        *all = (Flushed){ one, index };
+    }
+}
+
+static VtdDelivery flush_all(VtdHost *host, unsigned *failed)
+{
+    Flushed all = { VTD_DELIVERED, 0 };
+
+    for_each_binding(host, flush_binding, &all);
+    if (all.result != VTD_DELIVERED) {
+        *failed = all.failed;
+    }
+    return all.result;
+}
+
+typedef struct Kept {
+    const VtdNotice *notice;
+    unsigned index;
+} Kept;
+
+static void keep_invalidation(VtdBinding *b, void *opaque)
+{
+    const Kept *kept = opaque;
+
+    if (vtd_binding_covered(b, kept->notice)) {
+        vtd_binding_invalidate(b, kept->notice, kept->index);
+    }
+}
+
+static void mirror_all(VtdHost *host, const VtdNotice *notice)
 {
     for (unsigned i = 0; i < host->devices->len; i++) {
-        mirror(g_ptr_array_index(host->devices, i));
+        mirror(g_ptr_array_index(host->devices, i), notice);
     }
 }
 
@@ -374,19 +305,21 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
         return VTD_DELIVERED;
     }
     for (unsigned i = 0; i < count && result == VTD_DELIVERED; i++) {
+        Kept kept = { &notices[i], i };
+
         switch (notices[i].kind) {
         case VTD_NOTICE_TRANSLATION:
         case VTD_NOTICE_CONTEXT:
         case VTD_NOTICE_PASID_CACHE:
             result = flush_all(host, done);
             if (result == VTD_DELIVERED) {
-                mirror_all(host);
+                mirror_all(host, &notices[i]);
             }
             break;
         case VTD_NOTICE_IOTLB:
         case VTD_NOTICE_PASID_IOTLB:
             if (s->forward_invalidation) {
-                queue_invalidation(host, &notices[i], i);
+                for_each_binding(host, keep_invalidation, &kept);
             }
             break;
         case VTD_NOTICE_DEVICE_TLB: /* the kernel does it with the IOTLB */
@@ -398,10 +331,24 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
     return result == VTD_DELIVERED ? flush_all(host, done) : result;
 }
 
+static void block_pasid(gpointer key, gpointer b, gpointer unused)
+{
+    vtd_binding_block(b);
+}
+
+static void forget_pasids(VtdHostDevice *dev)
+{
+    g_hash_table_foreach(dev->pasids, block_pasid, NULL);
+    g_hash_table_remove_all(dev->pasids);
+}
+
 void vtd_host_reset(IntelIOMMUState *s)
 {
     for (unsigned i = 0; i < s->host->devices->len; i++) {
-        go_identity(g_ptr_array_index(s->host->devices, i));
+        VtdHostDevice *dev = g_ptr_array_index(s->host->devices, i);
+
+        forget_pasids(dev);
+        vtd_binding_identity(dev->rid);
     }
 }
 
@@ -422,32 +369,33 @@ static bool check_width(IntelIOMMUState *s, const char *name, uint64_t cap,
     return true;
 }
 
-static bool check_host(IntelIOMMUState *s, VFIODevice *vfio, Error **errp)
+static bool check_host(IntelIOMMUState *s, VFIODevice *vfio, VtdHwInfo *info,
+                       Error **errp)
 {
-    struct iommu_hw_info_vtd info = { 0 };
-    uint64_t caps;
-    uint32_t type;
+    int error = vtd_iommufd_hw_info(vfio->iommufd->fd, vfio->devid, info);
 
-    if (!iommufd_backend_get_device_info(vfio->iommufd, vfio->devid, &type,
-                                         &info, sizeof(info), &caps, errp)) {
+    if (error) {
+        error_setg_errno(errp, -error,
+                         "%s: the host kernel does not tell what its IOMMU is",
+                         vfio->name);
         return false;
     }
-    if (type != IOMMU_HW_INFO_TYPE_INTEL_VTD) {
+    if (info->type != IOMMU_HW_INFO_TYPE_INTEL_VTD) {
         error_setg(errp,
                    "%s: nested=on needs an Intel VT-d IOMMU in the host, but "
                    "the host's IOMMU is of type %u",
-                   vfio->name, type);
+                   vfio->name, info->type);
         return false;
     }
-    if (!check_width(s, vfio->name, info.cap_reg, errp)) {
+    if (!check_width(s, vfio->name, info->cap, errp)) {
         return false;
     }
     return vtd_features_meet(s,
                              &(VtdHostUnit){
                                  .device = vfio->name,
                                  .nested = true,
-                                 .cap = info.cap_reg,
-                                 .ecap = info.ecap_reg,
+                                 .cap = info->cap,
+                                 .ecap = info->ecap,
                              },
                              errp);
 }
@@ -535,17 +483,18 @@ static bool open_empty(VtdHostDevice *dev, Error **errp)
 {
     int error;
 
-    if (!iommufd_backend_alloc_ioas(dev->vfio->iommufd, &dev->empty_ioas,
+    if (!iommufd_backend_alloc_ioas(vfio_of(dev)->iommufd, &dev->empty_ioas,
                                     errp)) {
         return false;
     }
-    error = vtd_iommufd_alloc_paging(iommufd_of(dev), dev->vfio->devid,
-                                     dev->empty_ioas, 0, &dev->empty);
+    error = vtd_iommufd_alloc_paging(iommufd_of(dev), vfio_of(dev)->devid,
+                                     dev->empty_ioas, dev->common.hwpt_flags,
+                                     &dev->common.empty);
     if (error) {
-        iommufd_backend_free_id(dev->vfio->iommufd, dev->empty_ioas);
+        iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->empty_ioas);
         error_setg_errno(errp, -error,
                          "%s: the host kernel has no page table to block the "
-                         "device with", dev->vfio->name);
+                         "device with", vfio_of(dev)->name);
         return false;
     }
     return true;
@@ -553,8 +502,8 @@ static bool open_empty(VtdHostDevice *dev, Error **errp)
 
 static void close_empty(VtdHostDevice *dev)
 {
-    iommufd_backend_free_id(dev->vfio->iommufd, dev->empty);
-    iommufd_backend_free_id(dev->vfio->iommufd, dev->empty_ioas);
+    iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->common.empty);
+    iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->empty_ioas);
 }
 
 /* The page tables of a device whose host can nest. */
@@ -564,29 +513,31 @@ static bool open_parent(VtdHostDevice *dev, Error **errp)
     VtdHost *host = host_of(dev);
     int error;
 
-    dev->memory = vtd_guest_memory_get(&host->memories, dev->vfio->iommufd,
-                                       errp);
+    dev->memory = vtd_guest_memory_get(&host->memories,
+                                       vfio_of(dev)->iommufd, errp);
     if (!dev->memory) {
         return false;
     }
-    error = vtd_iommufd_alloc_paging(iommufd_of(dev), dev->vfio->devid,
+    error = vtd_iommufd_alloc_paging(iommufd_of(dev), vfio_of(dev)->devid,
                                      vtd_guest_memory_ioas(dev->memory),
-                                     IOMMU_HWPT_ALLOC_NEST_PARENT,
-                                     &dev->parent);
+                                     IOMMU_HWPT_ALLOC_NEST_PARENT |
+                                         dev->common.hwpt_flags,
+                                     &dev->common.parent);
     if (error) {
         vtd_guest_memory_put(&host->memories, dev->memory);
         error_setg_errno(errp, -error,
                          "%s: the host kernel has no page table that can be "
-                         "nested for this device", dev->vfio->name);
+                         "nested for this device", vfio_of(dev)->name);
         error_append_hint(errp, "Nested translation needs Linux 6.8 or later "
                                 "and intel_iommu=on,sm_on in the host.\n");
         return false;
     }
     /* The host does not tell what DMA through a nested table dirties. */
     error_setg(&dev->migration_blocker,
-               "%s is passed through by nested translation", dev->vfio->name);
+               "%s is passed through by nested translation",
+               vfio_of(dev)->name);
     if (migrate_add_blocker(&dev->migration_blocker, errp) < 0) {
-        iommufd_backend_free_id(dev->vfio->iommufd, dev->parent);
+        iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->common.parent);
         vtd_guest_memory_put(&host->memories, dev->memory);
         return false;
     }
@@ -596,7 +547,7 @@ static bool open_parent(VtdHostDevice *dev, Error **errp)
 static void close_parent(VtdHostDevice *dev)
 {
     migrate_del_blocker(&dev->migration_blocker);
-    iommufd_backend_free_id(dev->vfio->iommufd, dev->parent);
+    iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->common.parent);
     vtd_guest_memory_put(&host_of(dev)->memories, dev->memory);
 }
 
@@ -618,32 +569,60 @@ static void close_tables(VtdHostDevice *dev)
     close_empty(dev);
 }
 
+static VtdHostDevice *device_new(VtdAddressSpace *space, VFIODevice *vfio,
+                                 const VtdHwInfo *info)
+{
+    IntelIOMMUState *s = space->iommu_state;
+    VtdHostDevice *dev = g_new0(VtdHostDevice, 1);
+
+    dev->space = space;
+    dev->common.vfio = vfio;
+    dev->common.counters = &s->host->counters;
+    if (s->unit->caps.ecap & VTD_ECAP_PASID) {
+        dev->pasid_bits = MIN(info->pasid_bits, VTD_PASID_MAX_BITS);
+    }
+    if (dev->pasid_bits) {
+        dev->common.hwpt_flags = IOMMU_HWPT_ALLOC_PASID;
+    }
+    dev->rid = vtd_binding_new(&dev->common, VTD_NO_PASID);
+    dev->pasids = g_hash_table_new_full(NULL, NULL, NULL,
+                                        (GDestroyNotify)vtd_binding_free);
+    return dev;
+}
+
+/* Before close_tables(): HWPTs go before their parent. */
+static void close_bindings(VtdHostDevice *dev)
+{
+    g_hash_table_destroy(dev->pasids);
+    vtd_binding_free(dev->rid);
+}
+
 bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
                      Error **errp)
 {
     IntelIOMMUState *s = space->iommu_state;
     VFIODevice *vfio = hiod->agent;
     VtdHostDevice *dev;
+    VtdHwInfo info;
 
     if (!s->nested) {
         return check_shadowed(s, hiod, errp);
     }
-    if (!check_backend(hiod, errp) || !check_host(s, vfio, errp) ||
+    if (!check_backend(hiod, errp) || !check_host(s, vfio, &info, errp) ||
         !show_caching_mode(s, vfio->name, errp)) {
         return false;
     }
-    dev = g_new0(VtdHostDevice, 1);
-    dev->space = space;
-    dev->vfio = vfio;
-    dev->state = HOST_BLOCKED;
+    dev = device_new(space, vfio, &info);
     if (!open_tables(dev, errp)) {
+        close_bindings(dev);
         g_free(dev);
         return false;
     }
-    go_identity(dev);
-    if (dev->state != HOST_IDENTITY) {
+    vtd_binding_identity(dev->rid);
+    if (dev->rid->state != VTD_BINDING_IDENTITY) {
         error_setg(errp, "%s: the host kernel refused to attach the device "
                    "to its nest-parent page table", vfio->name);
+        close_bindings(dev);
         close_tables(dev);
         g_free(dev);
         return false;
@@ -652,7 +631,7 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
     space->host = dev;
     g_ptr_array_add(s->host->devices, dev);
     vtd_address_space_update(space);
-    mirror(dev);
+    mirror(dev, &(VtdNotice){ .kind = VTD_NOTICE_TRANSLATION });
     return true;
 }
 
@@ -663,16 +642,14 @@ void vtd_host_detach(VtdAddressSpace *space)
     if (!dev) {
         return;
     }
-    /* Hand the device back to VFIO as VFIO left it.  If nothing helps, its
-     * descriptor is closed next, which the kernel cannot refuse. */
-    if (!attach(dev, dev->vfio->hwpt->hwpt_id, HOST_BLOCKED)) {
-        detach(dev);
-    }
-    free_stage1(dev);
-    close_tables(dev);
+    forget_pasids(dev);
+    /* Hand the device back to VFIO as VFIO left it. */
+    vtd_binding_return(dev->rid, vfio_of(dev)->hwpt->hwpt_id);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
     space->host = NULL;
     object_unref(OBJECT(dev->hiod));
+    close_bindings(dev);
+    close_tables(dev);
     g_free(dev);
     vtd_address_space_update(space);
 }

@@ -10,6 +10,34 @@ QEMU_BUILD_BUG_ON(sizeof(struct iommu_hwpt_vtd_s1) != 24);
 QEMU_BUILD_BUG_ON(sizeof(struct iommu_hwpt_vtd_s1_invalidate) != 24);
 QEMU_BUILD_BUG_ON(sizeof(struct iommu_hwpt_invalidate) != 32);
 
+/*
+ * What the kernel's headers of QEMU 10.0 do not know yet: a PASID at the end of
+ * VFIO's structs (Linux 6.15), and in what was reserved in iommu_hw_info the
+ * width of PASIDs.  An older kernel is not given the PASID.
+ */
+#define FLAG_PASID (1u << 0)
+
+typedef struct AttachPt {
+    uint32_t argsz;
+    uint32_t flags;
+    uint32_t pt_id;
+    uint32_t pasid;
+} AttachPt;
+
+typedef struct DetachPt {
+    uint32_t argsz;
+    uint32_t flags;
+    uint32_t pasid;
+} DetachPt;
+
+#define MAX_PASID_LOG2_OFFSET 28
+
+QEMU_BUILD_BUG_ON(offsetof(AttachPt, pasid) !=
+                  sizeof(struct vfio_device_attach_iommufd_pt) &&
+                  sizeof(AttachPt) !=
+                  sizeof(struct vfio_device_attach_iommufd_pt));
+QEMU_BUILD_BUG_ON(sizeof(struct iommu_hw_info) != 40);
+
 /* A signal that keeps interrupting must not keep us for ever. */
 #define MAX_RETRIES 16
 
@@ -77,11 +105,12 @@ int vtd_iommufd_alloc_paging(int iommufd, uint32_t dev_id, uint32_t ioas_id,
 }
 
 int vtd_iommufd_alloc_s1(int iommufd, uint32_t dev_id, uint32_t parent_id,
-                         const struct iommu_hwpt_vtd_s1 *data,
+                         uint32_t flags, const struct iommu_hwpt_vtd_s1 *data,
                          uint32_t *hwpt_id)
 {
     struct iommu_hwpt_alloc alloc = {
         .size = sizeof(alloc),
+        .flags = flags,
         .dev_id = dev_id,
         .pt_id = parent_id,
         .data_type = IOMMU_HWPT_DATA_VTD_S1,
@@ -94,23 +123,49 @@ int vtd_iommufd_alloc_s1(int iommufd, uint32_t dev_id, uint32_t parent_id,
     return result;
 }
 
-int vtd_iommufd_attach(int device_fd, uint32_t hwpt_id)
+int vtd_iommufd_attach(int device_fd, uint32_t pasid, uint32_t hwpt_id)
 {
-    struct vfio_device_attach_iommufd_pt attach = {
-        .argsz = sizeof(attach),
+    bool has_pasid = pasid != VTD_NO_PASID;
+    AttachPt attach = {
+        .flags = has_pasid ? FLAG_PASID : 0,
         .pt_id = hwpt_id,
+        .pasid = has_pasid ? pasid : 0,
     };
 
+    attach.argsz = has_pasid ? sizeof(attach) : offsetof(AttachPt, pasid);
     return call(device_fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }
 
-int vtd_iommufd_detach(int device_fd)
+int vtd_iommufd_detach(int device_fd, uint32_t pasid)
 {
-    struct vfio_device_detach_iommufd_pt detach = {
-        .argsz = sizeof(detach),
+    bool has_pasid = pasid != VTD_NO_PASID;
+    DetachPt detach = {
+        .flags = has_pasid ? FLAG_PASID : 0,
+        .pasid = has_pasid ? pasid : 0,
     };
 
+    detach.argsz = has_pasid ? sizeof(detach) : offsetof(DetachPt, pasid);
     return call(device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
+}
+
+int vtd_iommufd_hw_info(int iommufd, uint32_t dev_id, VtdHwInfo *info)
+{
+    struct iommu_hw_info_vtd vtd = { 0 };
+    struct iommu_hw_info hw = {
+        .size = sizeof(hw),
+        .dev_id = dev_id,
+        .data_len = sizeof(vtd),
+        .data_uptr = (uintptr_t)&vtd,
+    };
+    int result = call(iommufd, IOMMU_GET_HW_INFO, &hw);
+
+    *info = (VtdHwInfo){
+        .type = hw.out_data_type,
+        .cap = vtd.cap_reg,
+        .ecap = vtd.ecap_reg,
+        .pasid_bits = *((uint8_t *)&hw + MAX_PASID_LOG2_OFFSET),
+    };
+    return result;
 }
 
 int vtd_iommufd_invalidate(int iommufd, uint32_t hwpt_id,

@@ -14,6 +14,9 @@
 #include "vtd/vtd_context.h"
 #include "vtd/vtd_notice.h"
 
+/* Requests without PASID, where a PASID is asked for. */
+#define VTD_NO_PASID UINT32_MAX
+
 /* A first-stage configuration -> the data of a VT-d stage-1 HWPT. */
 void vtd_iommufd_encode_s1(const VtdConfig *config,
                            struct iommu_hwpt_vtd_s1 *data);
@@ -27,16 +30,27 @@ void vtd_iommufd_encode_invalidation(
 int vtd_iommufd_alloc_paging(int iommufd, uint32_t dev_id, uint32_t ioas_id,
                              uint32_t flags, uint32_t *hwpt_id);
 
-/* A stage-1 HWPT on @parent_id. */
+/* A stage-1 HWPT on @parent_id; @flags 0 or IOMMU_HWPT_ALLOC_PASID. */
 int vtd_iommufd_alloc_s1(int iommufd, uint32_t dev_id, uint32_t parent_id,
-                         const struct iommu_hwpt_vtd_s1 *data,
+                         uint32_t flags, const struct iommu_hwpt_vtd_s1 *data,
                          uint32_t *hwpt_id);
 
-/* Attach a VFIO device to a HWPT, in place of what it is attached to. */
-int vtd_iommufd_attach(int device_fd, uint32_t hwpt_id);
+/* Attach the requests of a VFIO device that have @pasid, or none with
+ * VTD_NO_PASID, to a HWPT, in place of what they are attached to. */
+int vtd_iommufd_attach(int device_fd, uint32_t pasid, uint32_t hwpt_id);
 
-/* Detach it: all its DMA is blocked. */
-int vtd_iommufd_detach(int device_fd);
+/* Detach them: all DMA of the kind is blocked. */
+int vtd_iommufd_detach(int device_fd, uint32_t pasid);
+
+/* What the host says of a device and of the unit in front of it. */
+typedef struct VtdHwInfo {
+    uint32_t type; /* IOMMU_HW_INFO_TYPE_*; the rest is VT-d's */
+    uint64_t cap;
+    uint64_t ecap;
+    uint8_t pasid_bits; /* that the kernel attaches PASIDs of; 0: it cannot */
+} VtdHwInfo;
+
+int vtd_iommufd_hw_info(int iommufd, uint32_t dev_id, VtdHwInfo *info);
 
 /*
  * Invalidate @count entries of @hwpt_id in order, in one call of the kernel

@@ -9,10 +9,8 @@
 
 #include "hw/i386/intel_iommu.h"
 #include "system/host_iommu_device.h"
+#include "intel_iommu_iommufd.h"
 #include "vtd/vtd.h"
-
-/* "Requests without PASID" where a PASID is asked for. */
-#define VTD_NO_PASID UINT32_MAX
 
 typedef struct VtdHostDevice VtdHostDevice;
 typedef struct VtdShadowDomain VtdShadowDomain;

@@ -188,6 +188,13 @@ VtdFault vtd_configuration(VtdUnit *u, VtdSource *source, VtdConfig *config)
     return vtd_source_config(u, source, config);
 }
 
+bool vtd_next_pasid(VtdUnit *u, uint16_t sid, uint32_t *pasid)
+{
+    return vtd_translation_enabled(u) &&
+           vtd_context_next_pasid(&u->env, &u->caps, vtd_unit_root(u), sid,
+                                  pasid);
+}
+
 void vtd_report_fault(VtdUnit *u, VtdSource *source, VtdFault fault,
                       uint64_t addr)
 {

@@ -79,6 +79,10 @@ void vtd_forget_configurations(VtdUnit *u);
  * would meet otherwise.  Records nothing. */
 VtdFault vtd_configuration(VtdUnit *u, VtdSource *source, VtdConfig *config);
 
+/* The smallest PASID from *@pasid up for which @sid has a present entry; false:
+ * there is none, or translation is off. */
+bool vtd_next_pasid(VtdUnit *u, uint16_t sid, uint32_t *pasid);
+
 /*
  * A fault that something else than the model found for requests of @source
  * (a passed-through device's): record and signal it.  The caller has seen that

@@ -301,6 +301,58 @@ VtdFault vtd_context_fetch(const VtdEnv *env, const VtdCaps *caps,
     }
 }
 
+/* Whether the directory entry at @gpa leads to a table: *@table. */
+static bool read_directory(const VtdEnv *env, uint64_t gpa, uint64_t *table)
+{
+    uint64_t pde;
+
+    if (!vtd_env_read_qwords(env, gpa, &pde, 1) || !(pde & VTD_PDIR_P)) {
+        return false;
+    }
+    *table = pde & VTD_PDIR_SMPTBLPTR;
+    return true;
+}
+
+bool vtd_context_next_pasid(const VtdEnv *env, const VtdCaps *caps,
+                            VtdRoot root, uint16_t sid, uint32_t *pasid)
+{
+    const uint32_t in_table = (1u << VTD_PASIDS_PER_TABLE_SHIFT) - 1;
+    VtdRequester req = { .sid = sid, .has_pasid = true, .pasid = *pasid };
+    uint64_t ce[VTD_SMCTX_QWORDS];
+    uint32_t limit = vtd_caps_pasid_limit(caps);
+    uint64_t table = 0;
+    bool there = false;
+    PasidDirectory dir;
+    VtdConfig config = { 0 };
+
+    if (root.ttm != VTD_TTM_SCALABLE ||
+        read_context(env, caps, root, sid, ce) ||
+        decode_scalable_context(caps, ce, req, &config, &dir)) {
+        return false;
+    }
+    limit = dir.limit < limit ? dir.limit : limit;
+    for (uint32_t p = *pasid; p < limit; p++) {
+        uint64_t qw0;
+
+        if (p == *pasid || !(p & in_table)) {
+            uint32_t index = p >> VTD_PASIDS_PER_TABLE_SHIFT;
+
+            there = read_directory(env, dir.base + index * 8, &table);
+        }
+        if (!there) {
+            p |= in_table;
+        } else if (vtd_env_read_qwords(
+                       env,
+                       table + (p & in_table) * VTD_PASID_QWORDS * 8, &qw0,
+                       1) &&
+                   (qw0 & VTD_PASID_P)) {
+            *pasid = p;
+            return true;
+        }
+    }
+    return false;
+}
+
 VtdTag vtd_config_tag(const VtdConfig *config)
 {
     bool first_stage =

@@ -62,6 +62,13 @@ VtdFault vtd_context_fetch(const VtdEnv *env, const VtdCaps *caps,
                            VtdRoot root, VtdRequester req, VtdConfig *config);
 
 /*
+ * The smallest PASID from *@pasid up that has a present entry in the tables of
+ * @sid.  False: there is none.  Entries are not looked at beyond that.
+ */
+bool vtd_context_next_pasid(const VtdEnv *env, const VtdCaps *caps,
+                            VtdRoot root, uint16_t sid, uint32_t *pasid);
+
+/*
  * Whether software takes page requests of @req (PRE): VTD_FAULT_NONE or the
  * fault that they meet.  *@fault_disable is FPD of the context entry, as far
  * as it could be read.

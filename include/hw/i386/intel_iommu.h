@@ -102,6 +102,7 @@ struct IntelIOMMUState {
     bool forward_invalidation; /* off only to see tests fail */
     uint8_t pasid_bits;
     uint8_t fault_records; /* 0: as many as suit */
+    uint16_t pasid_cap_offset; /* of passed-through devices; 0: choose */
     OnOffAuto feature[VTD_FEATURES];
     uint8_t aw_bits;
     OnOffAuto intr_eim;
