@@ -5,11 +5,13 @@
  * The configuration is a text of lines `key value`:
  *
  *   kernel 6.8|6.11|6.15|next   which calls, flags and struct sizes exist
+ *   kernel 2020                 no iommufd; nesting of VFIO containers
  *   without NAME                this call does not (ENOTTY)
  *   cap HEX, ecap HEX           the unit; hw-type N: of IOMMU_GET_HW_INFO
  *   readonly refuse|allow       read-only maps in a nest parent
  *   page-requests on            the device can make them
  *   pasid-bits N                of the device
+ *   nesting-features HEX        of 2020: PASIDs 1, bind 2, invalidate 4
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,6 +35,7 @@ static const Config defaults = {
     .hw_type = 1, /* IOMMU_HW_INFO_TYPE_INTEL_VTD */
     .refuse_readonly = true,
     .pasid_bits = 20,
+    .nesting_features = 7,
 };
 
 static void fail(const char *line)
@@ -45,7 +48,7 @@ static void set_kernel(const char *name)
 {
     static const char *const names[KERNELS] = {
         [KERNEL_6_8] = "6.8",   [KERNEL_6_11] = "6.11", [KERNEL_6_15] = "6.15",
-        [KERNEL_NEXT] = "next",
+        [KERNEL_NEXT] = "next", [KERNEL_2020] = "2020",
     };
 
     for (unsigned i = 0; i < KERNELS; i++) {
@@ -93,6 +96,8 @@ static void set(const char *line)
         config.page_requests = !strcmp(value, "on");
     } else if (!strcmp(key, "pasid-bits")) {
         config.pasid_bits = atoi(value);
+    } else if (!strcmp(key, "nesting-features")) {
+        config.nesting_features = number;
     } else {
         fail(line);
     }
@@ -156,7 +161,8 @@ RefCall *log_call(RefKind kind, unsigned request, const void *arg)
 {
     RefCall *call = &control->log[control->calls % REF_LOG];
 
-    *call = (RefCall){ .kind = kind, .request = request };
+    *call = (RefCall){ .kind = kind, .request = request,
+                       .arg = (uintptr_t)arg };
     if (request != VFIO_DEVICE_RESET) { /* the one call without a struct */
         user_read(&call->size, (uintptr_t)arg, sizeof(call->size));
         user_read(call->data, (uintptr_t)arg,

@@ -9,6 +9,8 @@
  *   hwpt.c       /dev/iommu: page tables, invalidation
  *   faults.c     page requests and their answers
  *   vfio.c       the VFIO device
+ *   container.c  VFIO groups and containers
+ *   uapi2020.c   the nesting of 2020 on a container
  *   device.c     the device itself: a DMA engine
  *   unit.c       the physical VT-d: page walks, and what it has cached
  *   maps.c       ranges of memory at addresses: the second stage
@@ -92,6 +94,12 @@ int user_write(uint64_t to, const void *from, size_t len);
  */
 int user_read_struct(void *to, size_t size, uint64_t from, size_t user_size);
 
+/*
+ * As VFIO does it: the first word, argsz, has to be @min at least (-EINVAL),
+ * what there is of @size is read, and what is behind that does not matter.
+ */
+int user_read_min(void *to, size_t min, size_t size, uint64_t from);
+
 /* --- control.c ----------------------------------------------------------- */
 
 typedef enum Kernel {
@@ -99,6 +107,7 @@ typedef enum Kernel {
     KERNEL_6_11, /* fault queues */
     KERNEL_6_15, /* PASID attach */
     KERNEL_NEXT, /* larger structs than we know of */
+    KERNEL_2020, /* no iommufd; VFIO nesting v7 */
     KERNELS,
 } Kernel;
 
@@ -110,6 +119,7 @@ typedef struct Config {
     bool refuse_readonly; /* maps in a nest parent, as Linux 7.3 does */
     bool page_requests; /* the device can make them */
     unsigned pasid_bits; /* of the device, 0 = none */
+    unsigned nesting_features; /* of 2020 */
     char without[8][32]; /* calls by name that end in ENOTTY */
 } Config;
 
@@ -320,5 +330,41 @@ void fault_queue_drop(FaultQueue *q, Device *dev);
 extern const FileOps device_ops;
 
 void *device_file_new(Device *dev);
+
+/* The same, opened through a group. */
+void *device_file_of_group(Device *dev, void *group);
+
+/* --- container.c, uapi2020.c --------------------------------------------- */
+
+/* A guest's first-stage table, for requests with this PASID. */
+typedef struct Bound {
+    uint64_t hpasid;
+    Domain domain; /* did 0: free */
+} Bound;
+
+typedef struct Container {
+    unsigned users; /* its descriptor, groups */
+    unsigned groups;
+    unsigned type; /* of VFIO_SET_IOMMU, 0 before */
+    bool nesting;
+    Maps maps;
+    Domain domain;
+    Bound bound[DEVICE_PASIDS];
+} Container;
+
+extern const FileOps container_ops;
+extern const FileOps group_ops;
+
+void *container_new(void);
+void *group_new(void); /* NULL: it is open already */
+void group_device_closed(void *group);
+
+/* Calls on a container with nesting; the values are those of ioctl(). */
+long nesting_pasid_request(Container *c, uint64_t user);
+long nesting_op(Container *c, uint64_t user);
+
+/* The capability for VFIO_IOMMU_GET_INFO; returns its size. */
+size_t nesting_capability(void *to);
+void nesting_free(Container *c);
 
 #endif

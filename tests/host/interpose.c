@@ -126,6 +126,20 @@ int user_read_struct(void *to, size_t size, uint64_t from, size_t user_size)
     return user_read(to, from, MIN_OF(size, user_size));
 }
 
+int user_read_min(void *to, size_t min, size_t size, uint64_t from)
+{
+    uint32_t argsz;
+
+    memset(to, 0, size);
+    if (user_read(&argsz, from, sizeof(argsz))) {
+        return -EFAULT;
+    }
+    if (argsz < min) {
+        return -EINVAL;
+    }
+    return user_read(to, from, MIN_OF(argsz, size));
+}
+
 /* --- Calls --------------------------------------------------------------- */
 
 static long finish(long result)
@@ -246,12 +260,23 @@ PUBLIC int close(int fd)
 /* A descriptor if the path is one of ours, else -ENOENT. */
 static int open_ours(const char *path)
 {
+    bool has_iommufd;
+    void *group;
+
     control_configure();
-    if (!strcmp(path, "/dev/iommu")) {
+    has_iommufd = config.kernel != KERNEL_2020;
+    if (!strcmp(path, "/dev/vfio/vfio")) {
+        return file_new(-1, false, &container_ops, container_new());
+    }
+    if (!strcmp(path, "/dev/iommu") && has_iommufd) {
         return file_new(-1, false, &iommufd_ops, context_new());
     }
-    if (!strncmp(path, "/dev/vfio/devices/", 18)) {
+    if (!strncmp(path, "/dev/vfio/devices/", 18) && has_iommufd) {
         return file_new(-1, false, &device_ops, device_file_new(&the_device));
+    }
+    if (strspn(path + 10, "0123456789") == strlen(path + 10)) {
+        group = group_new();
+        return group ? file_new(-1, false, &group_ops, group) : -EBUSY;
     }
     return -ENOENT;
 }

@@ -367,7 +367,8 @@ static long iommufd_ioctl(File *f, unsigned request, void *arg)
     if (user_read(&user_size, user, sizeof(user_size))) {
         return -EFAULT;
     }
-    if (!call || !call->size[config.kernel] || config_without(call->name)) {
+    if (!call || config.kernel == KERNEL_2020 ||
+        !call->size[config.kernel] || config_without(call->name)) {
         return -ENOTTY;
     }
     if (user_size < call->min) {

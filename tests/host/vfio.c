@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The VFIO device: /dev/vfio/devices/NAME.  Facts: linux/vfio.h, and the
- * behaviour of Linux 6.8 to 7.3.
+ * The VFIO device: /dev/vfio/devices/NAME, or opened through a group.  Facts:
+ * linux/vfio.h, and the behaviour of Linux 6.8 to 7.3.
  */
 #include <sys/ioctl.h>
 
@@ -25,6 +25,7 @@ typedef struct DeviceFile {
     Context *context; /* NULL: not bound */
     Object *object;
     bool granted; /* what is not about binding is allowed */
+    void *group; /* that it was opened through, or NULL */
     Attachment attachment[DEVICE_PASIDS];
 } DeviceFile;
 
@@ -39,21 +40,6 @@ static const uint32_t irq_count[VFIO_PCI_NUM_IRQS] = {
     [VFIO_PCI_ERR_IRQ_INDEX] = 1,
     [VFIO_PCI_REQ_IRQ_INDEX] = 1,
 };
-
-/* A struct whose first @min bytes have to be there; the rest is optional. */
-static int read_min(void *to, size_t min, size_t size, uint64_t from)
-{
-    uint32_t argsz;
-
-    memset(to, 0, size);
-    if (user_read(&argsz, from, sizeof(argsz))) {
-        return -EFAULT;
-    }
-    if (argsz < min) {
-        return -EINVAL;
-    }
-    return user_read(to, from, MIN_OF(argsz, size));
-}
 
 /* --- Attachments --------------------------------------------------------- */
 
@@ -227,7 +213,7 @@ static int ioctl_attach(DeviceFile *d, uint64_t user)
     struct {
         uint32_t argsz, flags, pt_id, pasid;
     } arg;
-    int error = read_min(&arg, 12, sizeof(arg), user);
+    int error = user_read_min(&arg, 12, sizeof(arg), user);
 
     if (error) {
         return error;
@@ -246,7 +232,7 @@ static int ioctl_detach(DeviceFile *d, uint64_t user)
     struct {
         uint32_t argsz, flags, pasid;
     } arg;
-    int error = read_min(&arg, 8, sizeof(arg), user);
+    int error = user_read_min(&arg, 8, sizeof(arg), user);
     Attachment *a;
 
     if (error) {
@@ -267,12 +253,13 @@ static int ioctl_bind(DeviceFile *d, uint64_t user)
 {
     struct vfio_device_bind_iommufd arg;
     File *f;
-    int error = read_min(&arg, sizeof(arg), sizeof(arg), user);
+    int error = user_read_min(&arg, sizeof(arg), sizeof(arg), user);
 
     if (error) {
         return error;
     }
-    if (arg.flags || arg.iommufd < 0 || d->granted || d->device->owner) {
+    if (arg.flags || arg.iommufd < 0 || d->granted || d->group ||
+        d->device->owner) {
         return -EINVAL;
     }
     f = file_at(arg.iommufd);
@@ -297,7 +284,7 @@ static int ioctl_bind(DeviceFile *d, uint64_t user)
 static int get_info(uint64_t user)
 {
     struct vfio_device_info info;
-    int error = read_min(&info, END_OF(struct vfio_device_info, num_irqs),
+    int error = user_read_min(&info, END_OF(struct vfio_device_info, num_irqs),
                          sizeof(info), user);
 
     if (error) {
@@ -312,7 +299,7 @@ static int get_info(uint64_t user)
 static int get_region_info(uint64_t user)
 {
     struct vfio_region_info info;
-    int error = read_min(&info, sizeof(info), sizeof(info), user);
+    int error = user_read_min(&info, sizeof(info), sizeof(info), user);
 
     if (error) {
         return error;
@@ -331,7 +318,7 @@ static int get_region_info(uint64_t user)
 static int get_irq_info(uint64_t user)
 {
     struct vfio_irq_info info;
-    int error = read_min(&info, sizeof(info), sizeof(info), user);
+    int error = user_read_min(&info, sizeof(info), sizeof(info), user);
 
     if (error) {
         return error;
@@ -357,7 +344,7 @@ static int set_irqs(DeviceFile *d, uint64_t user)
     struct vfio_irq_set set;
     unsigned data;
     int32_t fd;
-    int error = read_min(&set, sizeof(set), sizeof(set), user);
+    int error = user_read_min(&set, sizeof(set), sizeof(set), user);
 
     if (error) {
         return error;
@@ -399,7 +386,7 @@ static int get_hot_reset_info(DeviceFile *d, uint64_t user)
     struct vfio_pci_hot_reset_info info;
     struct vfio_pci_dependent_device self = { .devid = d->device->id,
                                               .devfn = 8 };
-    int error = read_min(&info, sizeof(info), sizeof(info), user);
+    int error = user_read_min(&info, sizeof(info), sizeof(info), user);
 
     if (error) {
         return error;
@@ -421,7 +408,7 @@ static long device_ioctl(File *f, unsigned request, void *arg)
     DeviceFile *d = f->object;
     uint64_t user = (uintptr_t)arg;
 
-    if (request == VFIO_DEVICE_BIND_IOMMUFD) {
+    if (request == VFIO_DEVICE_BIND_IOMMUFD && config.kernel != KERNEL_2020) {
         return ioctl_bind(d, user);
     }
     if (!d->granted) {
@@ -429,9 +416,9 @@ static long device_ioctl(File *f, unsigned request, void *arg)
     }
     switch (request) {
     case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
-        return ioctl_attach(d, user);
+        return d->context ? ioctl_attach(d, user) : -ENOTTY;
     case VFIO_DEVICE_DETACH_IOMMUFD_PT:
-        return ioctl_detach(d, user);
+        return d->context ? ioctl_detach(d, user) : -ENOTTY;
     case VFIO_DEVICE_GET_INFO:
         return get_info(user);
     case VFIO_DEVICE_GET_REGION_INFO:
@@ -501,6 +488,16 @@ void *device_file_new(Device *dev)
     return d;
 }
 
+void *device_file_of_group(Device *dev, void *group)
+{
+    DeviceFile *d = device_file_new(dev);
+
+    d->granted = true;
+    d->group = group;
+    dev->owner = d;
+    return d;
+}
+
 static void device_close(File *f)
 {
     DeviceFile *d = f->object;
@@ -521,6 +518,9 @@ static void device_close(File *f)
     if (d->context) {
         object_destroy(d->context, d->object);
         context_put(d->context);
+    }
+    if (d->group) {
+        group_device_closed(d->group);
     }
     free(d);
 }

@@ -196,6 +196,40 @@ static void test_plug(void)
     host_finish(&h);
 }
 
+/* VFIO's own way: each mapping of the guest's is made in a container. */
+static void check_container(const char *config)
+{
+    Host h = host_new(config);
+    GuestTables p = guest_second_stage();
+
+    host_start_container(&h, "-device intel-iommu,caching-mode=on");
+    h.g.scalable = false;
+    guest_assert_maps(&h.g, PAGE_A, PAGE_A);
+    guest_legacy_context(&h.g, SID, 0);
+    guest_queue_on(&h.g);
+    guest_translation_on(&h.g);
+    assert_refused(&h, IOVA);
+    guest_map(&h.g, &p, IOVA, PAGE_A);
+    guest_invalidate_page(&h.g, false, IOVA);
+    guest_assert_maps(&h.g, IOVA, PAGE_A);
+    guest_map(&h.g, &p, IOVA, PAGE_B);
+    guest_assert_maps(&h.g, IOVA, PAGE_A);
+    guest_invalidate_page(&h.g, false, IOVA);
+    guest_assert_maps(&h.g, IOVA, PAGE_B);
+    qtest_writeq(h.g.qts, guest_entry(&h.g, &p, IOVA, 1), 0);
+    guest_invalidate_page(&h.g, false, IOVA);
+    assert_refused(&h, IOVA);
+    g_assert_cmpint(h.ref->live[REF_MAP], ==, 0);
+    g_assert_cmpint(h.ref->dma_lost, ==, 0);
+    host_finish(&h);
+}
+
+static void test_container(void)
+{
+    check_container("");
+    check_container("kernel 2020\n");
+}
+
 /* --- What goes down ------------------------------------------------------ */
 
 static void assert_struct(const Host *h, RefKind kind, unsigned request, int n,
@@ -474,6 +508,7 @@ int main(int argc, char **argv)
     qtest_add_func("/intel-iommu/host/dma/accessed-and-dirty",
                    test_accessed_and_dirty);
     qtest_add_func("/intel-iommu/host/dma/states", test_states);
+    qtest_add_func("/intel-iommu/host/dma/container", test_container);
     qtest_add_func("/intel-iommu/host/plug", test_plug);
     qtest_add_func("/intel-iommu/host/structs/attaching",
                    test_structs_of_attaching);

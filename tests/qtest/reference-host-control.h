@@ -7,7 +7,8 @@
  * has answered it in some other way.
  *
  * The descriptors below exist in the program from its start on.  The paths
- * /dev/iommu and /dev/vfio/devices/NAME can be opened as well.
+ * /dev/iommu, /dev/vfio/devices/NAME, /dev/vfio/GROUP and /dev/vfio/vfio can be
+ * opened as well.
  */
 #ifndef TESTS_QTEST_REFERENCE_HOST_CONTROL_H
 #define TESTS_QTEST_REFERENCE_HOST_CONTROL_H
@@ -39,6 +40,8 @@ typedef enum RefKind {
     REF_IOMMUFD,
     REF_DEVICE,
     REF_FAULT_FD,
+    REF_CONTAINER,
+    REF_GROUP,
     REF_IOAS,
     REF_HWPT, /* a paging one */
     REF_NESTED,
@@ -46,7 +49,8 @@ typedef enum RefKind {
     REF_MAP,
     REF_BOUND, /* devices bound to an iommufd */
     REF_ATTACHED, /* of a device, without PASID */
-    REF_PASID, /* attached, bound or allocated */
+    REF_PASID, /* attached, or allocated from a container */
+    REF_BOUND_PASID, /* in a container */
     REF_KINDS,
 } RefKind;
 
@@ -72,7 +76,7 @@ typedef struct RefCall {
     uint32_t injected;
     uint32_t size; /* of the argument, as the caller says */
     uint32_t extra_size; /* of what the argument points at */
-    uint32_t reserved;
+    uint64_t arg;
     uint8_t data[96]; /* the argument before the call */
     uint8_t extra[480];
 } RefCall;

@@ -100,6 +100,24 @@ void host_start(Host *h, const char *iommu)
     find_device(h, SID);
 }
 
+void host_start_container(Host *h, const char *iommu)
+{
+    g_autofree char *arguments = g_strdup_printf(
+        MACHINE "%s -device vfio-pci,sysfsdev=%s,addr=4", iommu, h->sysfs);
+
+    start(h, arguments);
+    find_device(h, SID);
+}
+
+void host_reset(Host *h)
+{
+    qtest_system_reset(h->g.qts);
+    h->g.bus->mmio_alloc_ptr = h->g.bar.addr;
+    h->g.tail = 0;
+    g_free(h->g.dev);
+    find_device(h, SID);
+}
+
 char *host_start_refused(Host *h, const char *iommu)
 {
     g_autofree char *arguments = cold_arguments(iommu);

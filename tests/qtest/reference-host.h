@@ -29,6 +29,12 @@ Host host_new(const char *config);
 /* A machine with the device in slot 4 from its start, given by descriptors. */
 void host_start(Host *h, const char *iommu);
 
+/* The same by VFIO group and container, and with no iommufd. */
+void host_start_container(Host *h, const char *iommu);
+
+/* The machine is reset, and the device found and enabled anew. */
+void host_reset(Host *h);
+
 /* The message of a QEMU that exits with an error instead; to be freed. */
 char *host_start_refused(Host *h, const char *iommu);
 
@@ -56,6 +62,9 @@ void host_context(Host *h, unsigned pgtt);
 /* Call @n of these (0 is the first, -1 the last), or NULL. */
 const RefCall *host_call(const Host *h, RefKind kind, unsigned request, int n);
 unsigned host_calls(const Host *h, RefKind kind, unsigned request);
+
+#define ANY_CALL 0
+#define FOR_EVER UINT32_MAX
 
 /* Let @skip calls pass and fail the next @times ones with @error. */
 void host_fail(Host *h, unsigned request, unsigned skip, unsigned times,
