@@ -37,6 +37,8 @@ static const struct {
     { "scalable-mode", "on", "true", "false", "" },
     { "snoop-control", "on", "true", "false", "" },
     { "stale-tm", "on", "true", "false", "" },
+    { "svm", "on", "true", "false",
+      ",scalable-mode=on,fsts=on,device-iotlb=on,pasid-bits=20" },
     { "version", "2", "2", "0", "" },
     { "x-buggy-eim", "on", "true", "false", "" },
     { "x-flts", "on", "true", "false", ",x-scalable-mode=on" },
