@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qtest of PASIDs of a passed-through device, on the reference host: each PASID
+ * entry of the guest becomes an attachment of the host, and goes again.
+ */
+#include "qemu/osdep.h"
+#include "reference-host.h"
+
+#include <linux/iommufd.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#define WITH_PASIDS HOST_NESTED ",pasid-bits=20"
+#define PASID 5u
+#define PASID_DID 9u
+/* First-stage tables of the PASID. */
+#define PASID_TABLES 0x1a0000ull
+
+enum { PC_DOMAIN = 0, PC_PASID = 1, PC_GLOBAL = 3 };
+
+static void put_entry(Host *h, uint32_t pasid, unsigned pgtt, unsigned did,
+                      uint64_t tables)
+{
+    uint64_t at = PASID_TABLE + pasid * 64;
+
+    qtest_writeq(h->g.qts, at + 8, did);
+    qtest_writeq(h->g.qts, at + 16, tables);
+    qtest_writeq(h->g.qts, at, pgtt << 6 | 2 << 2 | VTD_PASID_P);
+}
+
+static void clear_entry(Host *h, uint32_t pasid)
+{
+    qtest_writeq(h->g.qts, PASID_TABLE + pasid * 64, 0);
+}
+
+static void invalidate_pasid_cache(Host *h, unsigned granularity,
+                                   uint32_t pasid)
+{
+    guest_submit(&h->g,
+                 (uint64_t)pasid << 32 | (uint64_t)PASID_DID << 16 |
+                     granularity << 4 | 7,
+                 0);
+    guest_wait(&h->g);
+}
+
+/* What the device's requests carry from now on. */
+static void use_pasid(Host *h, uint32_t pasid)
+{
+    qpci_io_writel(h->g.dev, h->g.bar, REF_BAR_PASID,
+                   REF_DMA_HAS_PASID | pasid);
+}
+
+static void use_no_pasid(Host *h)
+{
+    qpci_io_writel(h->g.dev, h->g.bar, REF_BAR_PASID, 0);
+}
+
+static GuestTables pasid_tables(void)
+{
+    GuestTables p = guest_first_stage(0);
+
+    p.top = PASID_TABLES;
+    p.free = PASID_TABLES + 0x1000;
+    return p;
+}
+
+/* Requests without PASID at PAGE_A; nothing for PASIDs yet. */
+static void start(Host *h, const char *iommu)
+{
+    GuestTables p = guest_first_stage(0);
+
+    host_start(h, iommu);
+    guest_map(&h->g, &p, IOVA, PAGE_A);
+    host_context(h, VTD_PGTT_FIRST_STAGE);
+    qtest_writeq(h->g.qts, CONTEXT + SID * 32,
+                 PASID_DIR | VTD_SMCTX_PASIDE | VTD_SMCTX_P);
+    guest_queue_on(&h->g);
+    guest_translation_on(&h->g);
+}
+
+/* And PASID at PAGE_B. */
+static GuestTables start_with_pasid(Host *h)
+{
+    GuestTables p = pasid_tables();
+
+    start(h, WITH_PASIDS);
+    guest_map(&h->g, &p, IOVA, PAGE_B);
+    put_entry(h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
+    invalidate_pasid_cache(h, PC_PASID, PASID);
+    g_assert_cmpint(h->ref->live[REF_PASID], ==, 1);
+    return p;
+}
+
+static void assert_pasid_refused(Host *h, uint32_t pasid)
+{
+    uint64_t value;
+
+    use_pasid(h, pasid);
+    g_assert_cmpint(guest_dma_write(&h->g, IOVA, 1), ==, SVA_EP_ERR_WRITE);
+    g_assert_cmpint(guest_dma_read(&h->g, IOVA, &value), ==, SVA_EP_ERR_READ);
+}
+
+static void assert_pasid_maps(Host *h, uint32_t pasid, uint64_t page)
+{
+    use_pasid(h, pasid);
+    guest_assert_maps(&h->g, IOVA + 0x238, page + 0x238);
+}
+
+static void test_own_tables(void)
+{
+    Host h = host_new("");
+
+    start_with_pasid(&h);
+    assert_pasid_maps(&h, PASID, PAGE_B);
+    use_no_pasid(&h);
+    guest_assert_maps(&h.g, IOVA, PAGE_A);
+    assert_pasid_refused(&h, PASID + 1);
+    host_finish(&h);
+}
+
+static void test_structs(void)
+{
+    Host h = host_new("");
+    const RefCall *call;
+    struct iommu_hwpt_alloc alloc;
+    uint32_t attach[4];
+
+    start_with_pasid(&h);
+    call = host_call(&h, REF_IOMMUFD, IOMMU_HWPT_ALLOC, -1);
+    g_assert_nonnull(call);
+    memcpy(&alloc, call->data, sizeof(alloc));
+    g_assert_cmphex(alloc.flags, ==, IOMMU_HWPT_ALLOC_PASID);
+    g_assert_cmpint(alloc.data_type, ==, IOMMU_HWPT_DATA_VTD_S1);
+    call = host_call(&h, REF_DEVICE, VFIO_DEVICE_ATTACH_IOMMUFD_PT, -1);
+    g_assert_nonnull(call);
+    memcpy(attach, call->data, sizeof(attach));
+    g_assert_cmpint(attach[0], ==, 16);
+    g_assert_cmpint(attach[1], ==, 1);
+    g_assert_cmpint(attach[3], ==, PASID);
+    g_assert_cmpint(call->result, ==, 0);
+    host_finish(&h);
+}
+
+static void test_invalidation(void)
+{
+    Host h = host_new("");
+    GuestTables p = start_with_pasid(&h);
+    const uint64_t page_of_pasid = (uint64_t)PASID << 32 |
+                                   (uint64_t)PASID_DID << 16 | 3 << 4 | 6;
+
+    assert_pasid_maps(&h, PASID, PAGE_B);
+    guest_map(&h.g, &p, IOVA, PAGE_C);
+    assert_pasid_maps(&h, PASID, PAGE_B);
+    /* Another PASID's, another domain's: not its own. */
+    guest_submit(&h.g, page_of_pasid + (1ull << 32), IOVA);
+    guest_submit(&h.g, page_of_pasid + (1ull << 16), IOVA);
+    guest_wait(&h.g);
+    assert_pasid_maps(&h, PASID, PAGE_B);
+    guest_submit(&h.g, page_of_pasid, IOVA);
+    guest_wait(&h.g);
+    assert_pasid_maps(&h, PASID, PAGE_C);
+    host_finish(&h);
+}
+
+static void check_removed(unsigned granularity)
+{
+    Host h = host_new("");
+
+    start_with_pasid(&h);
+    assert_pasid_maps(&h, PASID, PAGE_B);
+    clear_entry(&h, PASID);
+    invalidate_pasid_cache(&h, granularity, PASID);
+    assert_pasid_refused(&h, PASID);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
+    g_assert_cmpint(h.ref->live[REF_NESTED], ==, 1);
+    use_no_pasid(&h);
+    guest_assert_maps(&h.g, IOVA, PAGE_A);
+    host_finish(&h);
+}
+
+static void test_removed(void)
+{
+    check_removed(PC_PASID);
+    check_removed(PC_DOMAIN);
+    check_removed(PC_GLOBAL);
+}
+
+/* Entries are found by wide invalidations, too; those of others stay. */
+static void check_added(unsigned granularity)
+{
+    Host h = host_new("");
+    GuestTables p;
+    uint32_t attaches;
+
+    start_with_pasid(&h);
+    p = pasid_tables();
+    attaches = host_calls(&h, REF_DEVICE, VFIO_DEVICE_ATTACH_IOMMUFD_PT);
+    put_entry(&h, 0x3f, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
+    guest_map(&h.g, &p, IOVA, PAGE_B);
+    invalidate_pasid_cache(&h, granularity, 0);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 2);
+    g_assert_cmpint(host_calls(&h, REF_DEVICE, VFIO_DEVICE_ATTACH_IOMMUFD_PT),
+                    ==, attaches + 1);
+    assert_pasid_maps(&h, PASID, PAGE_B);
+    assert_pasid_maps(&h, 0x3f, PAGE_B);
+    host_finish(&h);
+}
+
+static void test_added(void)
+{
+    check_added(PC_DOMAIN);
+    check_added(PC_GLOBAL);
+}
+
+static void test_changed(void)
+{
+    Host h = host_new("");
+
+    start_with_pasid(&h);
+    assert_pasid_maps(&h, PASID, PAGE_B);
+    put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    assert_pasid_maps(&h, PASID, PAGE_A);
+    put_entry(&h, PASID, VTD_PGTT_PASS_THROUGH, PASID_DID, 0);
+    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    use_pasid(&h, PASID);
+    guest_assert_maps(&h.g, PAGE_C, PAGE_C);
+    g_assert_cmpint(h.ref->live[REF_NESTED], ==, 1);
+    host_finish(&h);
+}
+
+/* Second stage is not passed on: blocked, and the guest is told. */
+static void test_not_mirrored(void)
+{
+    Host h = host_new("");
+
+    start_with_pasid(&h);
+    put_entry(&h, PASID, VTD_PGTT_SECOND_STAGE, PASID_DID, 0);
+    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    assert_pasid_refused(&h, PASID);
+    g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_FR),
+                    ==, 0x5b);
+    g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_PV),
+                    ==, PASID);
+    host_finish(&h);
+}
+
+/* All that takes PASIDs away at once. */
+static void test_all_gone(void)
+{
+    Host h = host_new("");
+
+    start_with_pasid(&h);
+    qtest_writeq(h.g.qts, CONTEXT + SID * 32, PASID_DIR | VTD_SMCTX_P);
+    guest_submit(&h.g, 1 << 4 | 1, 0); /* context cache, global */
+    guest_wait(&h.g);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
+    assert_pasid_refused(&h, PASID);
+    host_finish(&h);
+
+    h = host_new("");
+    start_with_pasid(&h);
+    qtest_writel(h.g.qts, REGS + VTD_REG_GCMD, VTD_GCMD_QIE);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
+    assert_pasid_refused(&h, PASID);
+    host_finish(&h);
+
+    h = host_new("");
+    start_with_pasid(&h);
+    qtest_system_reset(h.g.qts);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
+    host_finish(&h);
+}
+
+/* An attachment that the host refuses: blocked, and the guest is told; it
+ * works once the host does. */
+static void test_refused(void)
+{
+    Host h = host_new("");
+
+    start(&h, WITH_PASIDS);
+    put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+    host_fail(&h, VFIO_DEVICE_ATTACH_IOMMUFD_PT, 0, 1, EBUSY);
+    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
+    g_assert_cmpint(h.ref->live[REF_NESTED], ==, 1);
+    g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_FR),
+                    ==, 0x5b);
+    host_fail_nothing(&h);
+    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    assert_pasid_maps(&h, PASID, PAGE_A);
+    host_finish(&h);
+}
+
+/* --- What the guest sees of it -------------------------------------------- */
+
+/* The whole configuration space of the device, which ports do not reach. */
+#define ECAM 0xb0000000ull
+#define CONFIG(offset) (ECAM + (SID << 12) + (offset))
+
+static void ecam_on(Host *h)
+{
+    QPCIDevice *mch = qpci_device_find(h->g.bus, 0);
+
+    qpci_config_writel(mch, 0x60, ECAM | 1); /* PCIEXBAR */
+    g_free(mch);
+}
+
+static unsigned pasid_capability(Host *h)
+{
+    unsigned at = PCI_CFG_SPACE_SIZE;
+
+    ecam_on(h);
+    for (unsigned n = 0; n < 64 && at; n++) {
+        uint32_t header = qtest_readl(h->g.qts, CONFIG(at));
+
+        if (PCI_EXT_CAP_ID(header) == PCI_EXT_CAP_ID_PASID) {
+            return at;
+        }
+        at = PCI_EXT_CAP_NEXT(header);
+    }
+    return 0;
+}
+
+static void test_capability(void)
+{
+    Host h = host_new("");
+    unsigned at;
+
+    host_start(&h, WITH_PASIDS);
+    at = pasid_capability(&h);
+    g_assert_cmphex(at, !=, 0);
+    /* As wide as the host's; neither execute nor privileged mode. */
+    g_assert_cmphex(qtest_readw(h.g.qts, CONFIG(at + PCI_PASID_CAP)), ==,
+                    20 << 8);
+    g_assert_cmphex(qtest_readw(h.g.qts, CONFIG(at + PCI_PASID_CTRL)), ==, 0);
+    qtest_writew(h.g.qts, CONFIG(at + PCI_PASID_CTRL), 7);
+    g_assert_cmphex(qtest_readw(h.g.qts, CONFIG(at + PCI_PASID_CTRL)), ==,
+                    PCI_PASID_CTRL_ENABLE);
+    host_finish(&h);
+}
+
+static void test_capability_elsewhere(void)
+{
+    Host h = host_new("");
+
+    host_start(&h, WITH_PASIDS ",x-pasid-cap-offset=0x100");
+    g_assert_cmphex(pasid_capability(&h), ==, 0x100);
+    host_finish(&h);
+}
+
+/* None where the guest's unit has no PASIDs, nor where the kernel has no
+ * interface for them. */
+static void test_no_capability(void)
+{
+    static const struct {
+        const char *iommu, *host;
+    } without[] = {
+        { HOST_NESTED, "" },
+        { WITH_PASIDS, "kernel 6.11\n" },
+        { WITH_PASIDS, "pasid-bits 0\n" },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(without); i++) {
+        Host h = host_new(without[i].host);
+
+        g_test_message("%s on %s", without[i].iommu, without[i].host);
+        start(&h, without[i].iommu);
+        g_assert_cmphex(pasid_capability(&h), ==, 0);
+        put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+        invalidate_pasid_cache(&h, PC_PASID, PASID);
+        g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
+        guest_assert_maps(&h.g, IOVA, PAGE_A);
+        host_finish(&h);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/host/pasid/own-tables", test_own_tables);
+    qtest_add_func("/host/pasid/structs", test_structs);
+    qtest_add_func("/host/pasid/invalidation", test_invalidation);
+    qtest_add_func("/host/pasid/removed", test_removed);
+    qtest_add_func("/host/pasid/added", test_added);
+    qtest_add_func("/host/pasid/changed", test_changed);
+    qtest_add_func("/host/pasid/not-mirrored", test_not_mirrored);
+    qtest_add_func("/host/pasid/all-gone", test_all_gone);
+    qtest_add_func("/host/pasid/refused", test_refused);
+    qtest_add_func("/host/pasid/capability", test_capability);
+    qtest_add_func("/host/pasid/capability-elsewhere",
+                   test_capability_elsewhere);
+    qtest_add_func("/host/pasid/no-capability", test_no_capability);
+    return g_test_run();
+}
