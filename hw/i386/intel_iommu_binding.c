@@ -23,9 +23,18 @@ static void free_hwpt(VtdBinding *b, uint32_t hwpt)
     iommufd_backend_free_id(b->dev->vfio->iommufd, hwpt);
 }
 
+/* The host has answered what came from a table that is not attached now. */
+static void forget_faults(VtdBinding *b)
+{
+    if (b->dev->faults) {
+        vtd_fault_queue_forget(b->dev->faults, b->pasid);
+    }
+}
+
 static void free_stage1(VtdBinding *b)
 {
     if (b->stage1) {
+        forget_faults(b);
         free_hwpt(b, b->stage1);
         b->stage1 = 0;
     }
@@ -162,7 +171,7 @@ bool vtd_binding_first_stage(VtdBinding *b, const VtdConfig *config)
     }
     vtd_iommufd_encode_s1(config, &data);
     error = vtd_iommufd_alloc_s1(dev->vfio->iommufd->fd, dev->vfio->devid,
-                                 dev->parent, dev->hwpt_flags, &data, &hwpt);
+                                 dev->parent, dev->hwpt, &data, &hwpt);
     if (error) {
         count_error(b, "take the guest's first-stage table", error);
         vtd_binding_block(b);
@@ -177,6 +186,7 @@ bool vtd_binding_first_stage(VtdBinding *b, const VtdConfig *config)
     b->stage1 = hwpt;
     b->config = *config;
     if (old) {
+        forget_faults(b);
         free_hwpt(b, old);
     }
     return true;

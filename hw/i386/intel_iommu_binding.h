@@ -11,6 +11,7 @@
 #define HW_I386_INTEL_IOMMU_BINDING_H
 
 #include "hw/vfio/vfio-common.h"
+#include "intel_iommu_faults.h"
 #include "intel_iommu_iommufd.h"
 #include "intel_iommu_space.h"
 
@@ -35,7 +36,8 @@ typedef struct VtdHostCounters {
 typedef struct VtdBindingDevice {
     VFIODevice *vfio;
     VtdHostCounters *counters;
-    uint32_t hwpt_flags; /* of all HWPTs: IOMMU_HWPT_ALLOC_PASID or none */
+    VtdHwptOptions hwpt; /* of all HWPTs */
+    VtdFaultQueue *faults; /* or NULL */
     uint32_t parent;     /* HWPT id */
     uint32_t empty;      /* HWPT id; nothing is mapped there */
 } VtdBindingDevice;

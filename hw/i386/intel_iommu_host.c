@@ -14,6 +14,7 @@
  */
 #include "qemu/osdep.h"
 
+#include "hw/pci/pcie.h"
 #include "hw/qdev-core.h"
 #include "intel_iommu_binding.h"
 #include "intel_iommu_features.h"
@@ -44,6 +45,7 @@ struct VtdHost {
     GPtrArray *devices; /* of VtdHostDevice */
     GSList *memories; /* of VtdGuestMemory */
     VtdHostCounters counters;
+    VtdFaultCounters faults;
 };
 
 static void add_counter(IntelIOMMUState *s, const char *name,
@@ -64,6 +66,7 @@ static void device_realized(DeviceListener *listener, DeviceState *device)
         VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
         VtdVirtualCaps caps = {
             .pasid_bits = dev->pasid_bits,
+            .page_requests = dev->common.faults,
             .pasid_offset = s->pasid_cap_offset,
         };
 
@@ -78,6 +81,7 @@ void vtd_host_init(IntelIOMMUState *s)
 {
     VtdHost *host = g_new0(VtdHost, 1);
     VtdHostCounters *c = &host->counters;
+    VtdFaultCounters *f = &host->faults;
 
     host->iommu_state = s;
     host->devices = g_ptr_array_new();
@@ -91,6 +95,9 @@ void vtd_host_init(IntelIOMMUState *s)
     add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
     add_counter(s, "x-host-pasids", &c->pasids);
     add_counter(s, "x-host-errors", &c->errors);
+    add_counter(s, "x-host-page-requests", &f->requests);
+    add_counter(s, "x-host-page-responses", &f->responses);
+    add_counter(s, "x-host-page-requests-pending", &f->pending);
 }
 
 static VtdHost *host_of(VtdHostDevice *dev)
@@ -295,6 +302,18 @@ static void mirror_all(VtdHost *host, const VtdNotice *notice)
     }
 }
 
+static void answer_page_request(VtdHost *host, const VtdNotice *notice)
+{
+    for (unsigned i = 0; i < host->devices->len; i++) {
+        VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
+
+        if (dev->common.faults &&
+            vtd_space_source(dev->space)->req.sid == notice->sid) {
+            vtd_fault_queue_answer(dev->common.faults, notice);
+        }
+    }
+}
+
 VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
                              unsigned count, unsigned *done)
 {
@@ -324,7 +343,9 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
             break;
         case VTD_NOTICE_DEVICE_TLB: /* the kernel does it with the IOTLB */
         case VTD_NOTICE_INTERRUPT_ENTRY: /* not the host's matter */
-        case VTD_NOTICE_PAGE_RESPONSE: /* the same: no faults come up */
+            break;
+        case VTD_NOTICE_PAGE_RESPONSE:
+            answer_page_request(host, &notices[i]);
             break;
         }
     }
@@ -488,7 +509,7 @@ static bool open_empty(VtdHostDevice *dev, Error **errp)
         return false;
     }
     error = vtd_iommufd_alloc_paging(iommufd_of(dev), vfio_of(dev)->devid,
-                                     dev->empty_ioas, dev->common.hwpt_flags,
+                                     dev->empty_ioas, dev->common.hwpt.flags,
                                      &dev->common.empty);
     if (error) {
         iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->empty_ioas);
@@ -521,7 +542,7 @@ static bool open_parent(VtdHostDevice *dev, Error **errp)
     error = vtd_iommufd_alloc_paging(iommufd_of(dev), vfio_of(dev)->devid,
                                      vtd_guest_memory_ioas(dev->memory),
                                      IOMMU_HWPT_ALLOC_NEST_PARENT |
-                                         dev->common.hwpt_flags,
+                                         dev->common.hwpt.flags,
                                      &dev->common.parent);
     if (error) {
         vtd_guest_memory_put(&host->memories, dev->memory);
@@ -569,6 +590,33 @@ static void close_tables(VtdHostDevice *dev)
     close_empty(dev);
 }
 
+/*
+ * Page requests come up if the guest's unit takes them, and the device and all
+ * that is behind it make them.  If not the device has no PRI for the guest.
+ */
+static void open_faults(VtdHostDevice *dev, const VtdHwInfo *info)
+{
+    IntelIOMMUState *s = dev->space->iommu_state;
+    PCIDevice *pci = PCI_DEVICE(vfio_of(dev)->dev);
+    Error *error = NULL;
+
+    if (!(s->unit->caps.ecap & VTD_ECAP_PRS) ||
+        ~info->ecap & (VTD_ECAP_PRS | VTD_ECAP_PDS | VTD_ECAP_DT) ||
+        !pci_is_express(pci) ||
+        !pcie_find_capability(pci, PCI_EXT_CAP_ID_ATS) ||
+        !pcie_find_capability(pci, PCI_EXT_CAP_ID_PRI)) {
+        return;
+    }
+    dev->common.faults = vtd_fault_queue_new(dev->space, vfio_of(dev)->iommufd,
+                                             &s->host->faults, &error);
+    if (dev->common.faults) {
+        dev->common.hwpt.fault_id = vtd_fault_queue_id(dev->common.faults);
+    } else {
+        warn_reportf_err(error, "intel-iommu: %s: without page requests: ",
+                         vfio_of(dev)->name);
+    }
+}
+
 static VtdHostDevice *device_new(VtdAddressSpace *space, VFIODevice *vfio,
                                  const VtdHwInfo *info)
 {
@@ -582,8 +630,9 @@ static VtdHostDevice *device_new(VtdAddressSpace *space, VFIODevice *vfio,
         dev->pasid_bits = MIN(info->pasid_bits, VTD_PASID_MAX_BITS);
     }
     if (dev->pasid_bits) {
-        dev->common.hwpt_flags = IOMMU_HWPT_ALLOC_PASID;
+        dev->common.hwpt.flags = IOMMU_HWPT_ALLOC_PASID;
     }
+    open_faults(dev, info);
     dev->rid = vtd_binding_new(&dev->common, VTD_NO_PASID);
     dev->pasids = g_hash_table_new_full(NULL, NULL, NULL,
                                         (GDestroyNotify)vtd_binding_free);
@@ -595,6 +644,7 @@ static void close_bindings(VtdHostDevice *dev)
 {
     g_hash_table_destroy(dev->pasids);
     vtd_binding_free(dev->rid);
+    g_clear_pointer(&dev->common.faults, vtd_fault_queue_free);
 }
 
 bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,

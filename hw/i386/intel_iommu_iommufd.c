@@ -105,17 +105,20 @@ int vtd_iommufd_alloc_paging(int iommufd, uint32_t dev_id, uint32_t ioas_id,
 }
 
 int vtd_iommufd_alloc_s1(int iommufd, uint32_t dev_id, uint32_t parent_id,
-                         uint32_t flags, const struct iommu_hwpt_vtd_s1 *data,
+                         VtdHwptOptions options,
+                         const struct iommu_hwpt_vtd_s1 *data,
                          uint32_t *hwpt_id)
 {
     struct iommu_hwpt_alloc alloc = {
         .size = sizeof(alloc),
-        .flags = flags,
+        .flags = options.flags |
+                 flag(options.fault_id, IOMMU_HWPT_FAULT_ID_VALID),
         .dev_id = dev_id,
         .pt_id = parent_id,
         .data_type = IOMMU_HWPT_DATA_VTD_S1,
         .data_len = sizeof(*data),
         .data_uptr = (uintptr_t)data,
+        .fault_id = options.fault_id,
     };
     int result = call(iommufd, IOMMU_HWPT_ALLOC, &alloc);
 

@@ -30,9 +30,16 @@ void vtd_iommufd_encode_invalidation(
 int vtd_iommufd_alloc_paging(int iommufd, uint32_t dev_id, uint32_t ioas_id,
                              uint32_t flags, uint32_t *hwpt_id);
 
-/* A stage-1 HWPT on @parent_id; @flags 0 or IOMMU_HWPT_ALLOC_PASID. */
+/* What all HWPTs of a device have in common. */
+typedef struct VtdHwptOptions {
+    uint32_t flags;    /* 0 or IOMMU_HWPT_ALLOC_PASID */
+    uint32_t fault_id; /* of the queue for page requests; 0: none */
+} VtdHwptOptions;
+
+/* A stage-1 HWPT on @parent_id. */
 int vtd_iommufd_alloc_s1(int iommufd, uint32_t dev_id, uint32_t parent_id,
-                         uint32_t flags, const struct iommu_hwpt_vtd_s1 *data,
+                         VtdHwptOptions options,
+                         const struct iommu_hwpt_vtd_s1 *data,
                          uint32_t *hwpt_id);
 
 /* Attach the requests of a VFIO device that have @pasid, or none with

@@ -13,6 +13,8 @@
 /* Offsets of the capabilities in configuration space. */
 #define CAP_EXP 0x40
 #define CAP_MSIX_AT 0x80
+#define CAP_ATS_AT 0x100
+#define CAP_PRI_AT 0x110
 
 /* The MSI-X index of VFIO. */
 #define IRQ_MSIX 2
@@ -47,6 +49,14 @@ void device_init(Device *dev)
     put16(dev, CAP_MSIX_AT + PCI_MSIX_FLAGS, SVA_EP_VECTORS - 1);
     put32(dev, CAP_MSIX_AT + PCI_MSIX_TABLE, SVA_EP_BAR_MSIX);
     put32(dev, CAP_MSIX_AT + PCI_MSIX_PBA, SVA_EP_BAR_MSIX | 0x800);
+    if (config.page_requests) {
+        put32(dev, CAP_ATS_AT, PCI_EXT_CAP_ID_ATS | 1 << 16 |
+                                   CAP_PRI_AT << 20);
+        put32(dev, CAP_PRI_AT, PCI_EXT_CAP_ID_PRI | 1 << 16);
+        /* The host's driver has it in hand, and does not stop it. */
+        put16(dev, CAP_PRI_AT + PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
+        put32(dev, CAP_PRI_AT + PCI_PRI_MAX_REQ, 64);
+    }
     for (unsigned i = 0; i < DEVICE_IRQS; i++) {
         dev->irq[i] = -1;
     }
