@@ -226,12 +226,13 @@ static void check_work(unsigned request, int error, bool must_show)
     int32_t live[REF_KINDS];
 
     host_start(&h, HOST_NESTED);
+    memcpy(live, h.ref->live, sizeof(live));
     h.ref->calls = 0;
     good_work(&h);
     calls = request ? host_calls(&h, REF_IOMMUFD, request) +
             host_calls(&h, REF_DEVICE, request) : h.ref->calls;
     g_assert_cmpint(calls, >, 0);
-    memcpy(live, h.ref->live, sizeof(live));
+    g_assert_cmpmem(live, sizeof(live), h.ref->live, sizeof(live));
     for (unsigned i = 0; i < calls; i++) {
         Work w = { .h = &h };
         unsigned lost = 0;
@@ -293,14 +294,18 @@ static void test_no_detach(void)
 static void test_no_blocking(void)
 {
     Host h = host_new("");
+    unsigned resets;
 
     host_start(&h, HOST_NESTED);
     two_pages_change(&h);
+    resets = host_calls(&h, REF_DEVICE, VFIO_DEVICE_RESET);
     host_fail(&h, ANY_CALL, 0, FOR_EVER, EBUSY);
     g_assert_false(is_stopped(&h));
     qtest_writeq(h.g.qts, PASID_TABLE, 0);
     guest_submit(&h.g, (uint64_t)DID << 16 | 1 << 4 | 7, 0);
     g_assert_true(is_stopped(&h));
+    g_assert_cmpint(host_calls(&h, REF_DEVICE, VFIO_DEVICE_RESET), ==,
+                    resets + 1);
     host_finish(&h);
 }
 
@@ -417,6 +422,25 @@ static void test_count_untouched(void)
     }
 }
 
+/* The guest finds what hardware says of a PASID entry that it cannot use. */
+static void test_table_refused(void)
+{
+    Host h = host_new("");
+    uint64_t value, upper;
+
+    host_start(&h, HOST_NESTED);
+    host_fail(&h, IOMMU_HWPT_ALLOC, 0, 1, EINVAL);
+    host_context(&h, VTD_PGTT_FIRST_STAGE);
+    guest_queue_on(&h.g);
+    guest_translation_on(&h.g);
+    upper = guest_reg64(&h.g, VTD_REG_FRCD + 8);
+    g_assert_true(upper & VTD_FRCD_F);
+    g_assert_cmphex(vtd_get(upper, VTD_FRCD_SID), ==, SID);
+    g_assert_cmphex(vtd_get(upper, VTD_FRCD_FR), ==, 0x5b);
+    g_assert_cmpint(guest_dma_read(&h.g, IOVA, &value), ==, SVA_EP_ERR_READ);
+    host_finish(&h);
+}
+
 static void test_timeout(void)
 {
     Host h = host_new("");
@@ -444,6 +468,8 @@ int main(int argc, char **argv)
     qtest_add_func("/intel-iommu/host/errors/partial", test_partial);
     qtest_add_func("/intel-iommu/host/errors/count-untouched",
                    test_count_untouched);
+    qtest_add_func("/intel-iommu/host/errors/table-refused",
+                   test_table_refused);
     qtest_add_func("/intel-iommu/host/errors/timeout", test_timeout);
     return g_test_run();
 }

@@ -11,6 +11,7 @@
 #include <linux/vfio.h>
 
 #define OTHER_TABLES 0x180000ull
+#define MCH_HOST_BRIDGE_PAM2 0x92 /* who answers at 0xc8000 */
 
 /* From nothing to first-stage translation of IOVA to PAGE_A. */
 static GuestTables first_stage_on(Host *h)
@@ -181,6 +182,26 @@ static void test_states(void)
     host_finish(&h);
 }
 
+/* The parent follows what the guest's chipset shows as memory. */
+static void test_memory_changes(void)
+{
+    const uint64_t hole = 0xc8000;
+    Host h = host_new("");
+    QPCIDevice *chipset;
+
+    host_start(&h, HOST_NESTED);
+    chipset = qpci_device_find(h.g.bus, 0);
+    for (int i = 0; i < 2; i++) {
+        qpci_config_writeb(chipset, MCH_HOST_BRIDGE_PAM2, 0x33);
+        guest_assert_maps(&h.g, hole + 0x100, hole + 0x100);
+        qpci_config_writeb(chipset, MCH_HOST_BRIDGE_PAM2, 0);
+        assert_refused(&h, hole + 0x100);
+        guest_assert_maps(&h.g, PAGE_A, PAGE_A);
+    }
+    g_free(chipset);
+    host_finish(&h);
+}
+
 static void test_plug(void)
 {
     Host h = host_new("");
@@ -348,6 +369,33 @@ static void test_structs_of_invalidation(void)
     host_finish(&h);
 }
 
+/* What came before a change of the table goes down before it. */
+static void test_order(void)
+{
+    Host h = host_new("");
+    uint64_t qw[3][4] = {
+        { (uint64_t)DID << 16 | 3 << 4 | 6, IOVA },
+        { (uint64_t)DID << 16 | 1 << 4 | 7 },
+        { 1ull << 32 | 1 << 5 | 5, STATUS },
+    };
+    unsigned last;
+
+    host_start(&h, HOST_NESTED);
+    first_stage_on(&h);
+    qtest_writeq(h.g.qts, PASID_TABLE, 0);
+    qtest_memwrite(h.g.qts, QUEUE, qw, sizeof(qw));
+    qtest_writeq(h.g.qts, REGS + VTD_REG_IQT, sizeof(qw));
+    g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS) & VTD_FSTS_QUEUE_ERRORS,
+                    ==, 0);
+    g_assert_cmphex(qtest_readl(h.g.qts, STATUS), ==, 1);
+    last = h.ref->calls - 1; /* the HWPT goes */
+    g_assert_cmphex(h.ref->log[last].request, ==, IOMMU_DESTROY);
+    g_assert_cmphex(h.ref->log[last - 1].request, ==,
+                    VFIO_DEVICE_DETACH_IOMMUFD_PT);
+    g_assert_cmphex(h.ref->log[last - 2].request, ==, IOMMU_HWPT_INVALIDATE);
+    host_finish(&h);
+}
+
 /* Of another domain: nothing goes down. */
 static void test_structs_of_others(void)
 {
@@ -508,6 +556,8 @@ int main(int argc, char **argv)
     qtest_add_func("/intel-iommu/host/dma/accessed-and-dirty",
                    test_accessed_and_dirty);
     qtest_add_func("/intel-iommu/host/dma/states", test_states);
+    qtest_add_func("/intel-iommu/host/dma/memory-changes",
+                   test_memory_changes);
     qtest_add_func("/intel-iommu/host/dma/container", test_container);
     qtest_add_func("/intel-iommu/host/plug", test_plug);
     qtest_add_func("/intel-iommu/host/structs/attaching",
@@ -516,6 +566,7 @@ int main(int argc, char **argv)
                    test_structs_of_five_levels);
     qtest_add_func("/intel-iommu/host/structs/invalidation",
                    test_structs_of_invalidation);
+    qtest_add_func("/intel-iommu/host/structs/order", test_order);
     qtest_add_func("/intel-iommu/host/structs/others", test_structs_of_others);
     qtest_add_func("/intel-iommu/host/requirements", test_requirements);
     qtest_add_func("/intel-iommu/host/auto", test_auto);
