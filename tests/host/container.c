@@ -92,13 +92,13 @@ static int get_info(Container *c, uint64_t user)
     struct vfio_iommu_type1_info info;
     const size_t min = END_OF(struct vfio_iommu_type1_info, iova_pgsizes);
     struct {
-        struct vfio_iommu_type1_info_cap_iova_range head;
+        struct vfio_info_cap_header header;
+        uint32_t nr_iovas, reserved;
         struct vfio_iova_range range[2];
         uint8_t third[sizeof(struct uapi2020_info_cap_nesting)];
     } caps = {
-        .head = { .header = { .id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE,
-                              .version = 1 },
-                  .nr_iovas = 2 },
+        .header = { .id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, .version = 1 },
+        .nr_iovas = 2,
         .range = { { 0, RESERVED_FIRST - 1 },
                    { RESERVED_LAST + 1, (1ull << CAP_MGAW(config.cap)) - 1 } },
     };
@@ -114,10 +114,10 @@ static int get_info(Container *c, uint64_t user)
         return error;
     }
     if (c->nesting) {
-        caps.head.header.next = sizeof(info) + len;
+        caps.header.next = sizeof(info) + len;
         len += nesting_capability(caps.third);
     } else if (config.kernel != KERNEL_2020) {
-        caps.head.header.next = sizeof(info) + len;
+        caps.header.next = sizeof(info) + len;
         memcpy(caps.third, &avail, sizeof(avail));
         len += sizeof(avail);
     }
