@@ -40,18 +40,25 @@ static void free_stage1(VtdBinding *b)
     }
 }
 
-static void set_state(VtdBinding *b, VtdBindingState state)
+const char *vtd_binding_state_name(VtdBindingState state)
 {
     static const char *const names[] = {
         [VTD_BINDING_IDENTITY] = "identity",
         [VTD_BINDING_BLOCKED] = "blocked",
         [VTD_BINDING_FIRST_STAGE] = "first-stage",
     };
+
+    return names[state];
+}
+
+static void set_state(VtdBinding *b, VtdBindingState state)
+{
     bool was_bound = b->state != VTD_BINDING_BLOCKED;
     bool is_bound = state != VTD_BINDING_BLOCKED;
 
-    trace_vtd_host_state(b->dev->vfio->name, b->pasid, names[b->state],
-                         names[state]);
+    trace_vtd_host_state(b->dev->vfio->name, b->pasid,
+                         vtd_binding_state_name(b->state),
+                         vtd_binding_state_name(state));
     b->state = state;
     if (b->pasid != VTD_NO_PASID) {
         b->dev->counters->pasids += is_bound - was_bound;

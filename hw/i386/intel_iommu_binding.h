@@ -21,6 +21,8 @@ typedef enum VtdBindingState {
     VTD_BINDING_FIRST_STAGE, /* on a stage-1 HWPT over the parent */
 } VtdBindingState;
 
+const char *vtd_binding_state_name(VtdBindingState state);
+
 /* What the host has done for us. */
 typedef struct VtdHostCounters {
     uint64_t structs; /* invalidation entries that took effect */

@@ -7,6 +7,7 @@
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qobject/qbool.h"
+#include "qobject/qdict.h"
 
 typedef enum Default {
     SHOWN,
@@ -206,6 +207,7 @@ bool vtd_features_meet(IntelIOMMUState *s, const VtdHostUnit *host,
     for (unsigned i = 0; i < VTD_FEATURES; i++) {
         if (lacks(s, &features[i], host)) {
             s->feature[i] = ON_OFF_AUTO_OFF;
+            s->feature_taken_by[i] = g_strdup(host->device);
         }
     }
     vtd_recompose(s);
@@ -215,8 +217,48 @@ bool vtd_features_meet(IntelIOMMUState *s, const VtdHostUnit *host,
 void vtd_features_settle(IntelIOMMUState *s)
 {
     for (unsigned i = 0; i < VTD_FEATURES; i++) {
+        s->feature_by_default[i] = s->feature[i] == ON_OFF_AUTO_AUTO;
         s->feature[i] = is_on(s, i) ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
     }
+}
+
+static char *why(const IntelIOMMUState *s, VtdFeature i)
+{
+    static const char *const conditions[] = {
+        [SHOWN] = "",
+        [WITH_SVM] = ": with svm=on",
+        [WITH_NESTED] = ": with nested=on",
+        [WITH_EITHER] = ": with nested=on or svm=on",
+    };
+
+    if (s->feature_taken_by[i]) {
+        return g_strdup_printf("the host of %s lacks it",
+                               s->feature_taken_by[i]);
+    }
+    if (s->feature_by_default[i]) {
+        return g_strdup_printf("by default%s",
+                               conditions[features[i].by_default]);
+    }
+    return g_strdup("set by property");
+}
+
+QDict *vtd_features_query(const IntelIOMMUState *s)
+{
+    QDict *all = qdict_new();
+
+    for (unsigned i = 0; i < VTD_FEATURES; i++) {
+        const Feature *f = &features[i];
+        const VtdCaps *caps = &s->unit->caps;
+        QDict *one = qdict_new();
+        g_autofree char *reason = why(s, i);
+
+        qdict_put_str(one, "name", f->name);
+        qdict_put_bool(one, "shown",
+                       (caps->cap & f->cap) || (caps->ecap & f->ecap));
+        qdict_put_str(one, "reason", reason);
+        qdict_put(all, f->property, one);
+    }
+    return all;
 }
 
 static void get_as_bool(Object *obj, Visitor *v, const char *name,

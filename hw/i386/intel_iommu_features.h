@@ -13,6 +13,7 @@
 
 #include "hw/i386/intel_iommu.h"
 #include "hw/qdev-properties.h"
+#include "qobject/qdict.h"
 #include "vtd/vtd_caps.h"
 
 #define DEFINE_PROP_VTD_FEATURE(name, index) \
@@ -49,5 +50,8 @@ bool vtd_features_meet(IntelIOMMUState *s, const VtdHostUnit *host,
 
 /* The machine is ready: "auto" becomes what it came to. */
 void vtd_features_settle(IntelIOMMUState *s);
+
+/* By property: { name, shown, reason }. */
+QDict *vtd_features_query(const IntelIOMMUState *s);
 
 #endif

@@ -24,6 +24,7 @@
 #include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qobject/qdict.h"
 #include "system/iommufd.h"
 #include "trace/trace-hw_i386_vtd.h"
 
@@ -350,6 +351,55 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
         }
     }
     return result == VTD_DELIVERED ? flush_all(host, done) : result;
+}
+
+static QDict *describe_binding(const VtdBinding *b)
+{
+    QDict *d = qdict_new();
+
+    if (b->pasid != VTD_NO_PASID) {
+        qdict_put_int(d, "pasid", b->pasid);
+    }
+    qdict_put_str(d, "state", vtd_binding_state_name(b->state));
+    if (b->state == VTD_BINDING_FIRST_STAGE) {
+        qdict_put_int(d, "hwpt", b->stage1);
+        qdict_put_int(d, "domain", b->config.did);
+        qdict_put_int(d, "table", b->config.fs_table);
+        qdict_put_int(d, "levels", b->config.fs_levels);
+    }
+    return d;
+}
+
+static QDict *describe_device(VtdHostDevice *dev)
+{
+    QDict *d = qdict_new();
+    QList *pasids = qlist_new();
+    GHashTableIter iter;
+    gpointer b;
+
+    g_hash_table_iter_init(&iter, dev->pasids);
+    while (g_hash_table_iter_next(&iter, NULL, &b)) {
+        qlist_append(pasids, describe_binding(b));
+    }
+    qdict_put_str(d, "device", vfio_of(dev)->name);
+    qdict_put_str(d, "backend", "iommufd");
+    qdict_put_int(d, "pasid-bits", dev->pasid_bits);
+    qdict_put_bool(d, "page-requests", dev->common.faults);
+    qdict_put_int(d, "parent", dev->common.parent);
+    qdict_put(d, "without-pasid", describe_binding(dev->rid));
+    qdict_put(d, "pasids", pasids);
+    return d;
+}
+
+QList *vtd_host_query(IntelIOMMUState *s)
+{
+    QList *all = qlist_new();
+
+    for (unsigned i = 0; i < s->host->devices->len; i++) {
+        qlist_append(all,
+                     describe_device(g_ptr_array_index(s->host->devices, i)));
+    }
+    return all;
 }
 
 static void block_pasid(gpointer key, gpointer b, gpointer unused)

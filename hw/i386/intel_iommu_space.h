@@ -8,6 +8,7 @@
 #define HW_I386_INTEL_IOMMU_SPACE_H
 
 #include "hw/i386/intel_iommu.h"
+#include "qobject/qlist.h"
 #include "system/host_iommu_device.h"
 #include "intel_iommu_iommufd.h"
 #include "vtd/vtd.h"
@@ -143,7 +144,11 @@ void vtd_recompose(IntelIOMMUState *s);
 /* Migration (intel_iommu_migration.c). */
 extern const VMStateDescription vtd_vmstate;
 
-/* Counters as properties of the device (intel_iommu_stats.c). */
+/* What vtd_host_init() knows of each device that is under nested translation:
+ * a list for x-host-devices. */
+QList *vtd_host_query(IntelIOMMUState *s);
+
+/* Counters and answers as properties of the device (intel_iommu_stats.c). */
 void vtd_stats_init(IntelIOMMUState *s);
 
 #endif

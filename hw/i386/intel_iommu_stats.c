@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Counters of the unit as read-only properties of the device: what tests and
- * demonstrations read by qom-get.
+ * Counters of the unit, and what it knows, as read-only properties of the
+ * device: what tests and demonstrations read by qom-get.
+ *
+ * x-features      { PROPERTY: { name, shown, reason } }
+ * x-host-devices  [ { device, backend, pasid-bits, page-requests, parent,
+ *                     without-pasid: BINDING, pasids: [ BINDING ] } ]
+ *                 with BINDING = { pasid, state, hwpt, domain, table, levels }
  */
 #include "qemu/osdep.h"
 
+#include "intel_iommu_features.h"
 #include "intel_iommu_space.h"
+#include "qapi/qapi-builtin-visit.h"
 #include "vtd/vtd_desc.h"
 
 /* A counter only ever grows and is read in one piece. */
@@ -14,6 +21,30 @@ static void add_counter(IntelIOMMUState *s, const char *name,
 {
     object_property_add_uint64_ptr(OBJECT(s), name, (const uint64_t *)value,
                                    OBJ_PROP_FLAG_READ);
+}
+
+/* @answer is given away. */
+static void visit_answer(Visitor *v, const char *name, QObject *answer,
+                         Error **errp)
+{
+    visit_type_any(v, name, &answer, errp);
+    qobject_unref(answer);
+}
+
+static void get_features(Object *obj, Visitor *v, const char *name,
+                         void *opaque, Error **errp)
+{
+    IntelIOMMUState *s = INTEL_IOMMU_DEVICE(obj);
+
+    visit_answer(v, name, QOBJECT(vtd_features_query(s)), errp);
+}
+
+static void get_host_devices(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp)
+{
+    IntelIOMMUState *s = INTEL_IOMMU_DEVICE(obj);
+
+    visit_answer(v, name, QOBJECT(vtd_host_query(s)), errp);
 }
 
 void vtd_stats_init(IntelIOMMUState *s)
@@ -27,6 +58,7 @@ void vtd_stats_init(IntelIOMMUState *s)
         [VTD_DESC_PASID_IOTLB] = "x-descriptors-pasid-iotlb",
         [VTD_DESC_PASID_CACHE] = "x-descriptors-pasid-cache",
         [VTD_DESC_PASID_DEVICE_TLB] = "x-descriptors-pasid-device-tlb",
+        [VTD_DESC_PAGE_RESPONSE] = "x-descriptors-page-response",
     };
     const VtdCounters *counters = &s->unit->counters;
 
@@ -38,4 +70,8 @@ void vtd_stats_init(IntelIOMMUState *s)
     add_counter(s, "x-table-walks", &counters->table_walks);
     add_counter(s, "x-nested-walks", &counters->nested_walks);
     add_counter(s, "x-faults", &counters->faults);
+    object_property_add(OBJECT(s), "x-features", "any", get_features, NULL,
+                        NULL, NULL);
+    object_property_add(OBJECT(s), "x-host-devices", "any",
+                        get_host_devices, NULL, NULL, NULL);
 }

@@ -4,6 +4,8 @@
  * entry of the guest becomes an attachment of the host, and goes again.
  */
 #include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "reference-host.h"
 
 #include <linux/iommufd.h>
@@ -292,6 +294,77 @@ static void test_refused(void)
     host_finish(&h);
 }
 
+/* --- What the user sees of it --------------------------------------------- */
+
+static QObject *property(Host *h, const char *name)
+{
+    g_autoptr(QDict) reply = qtest_qmp(
+        h->g.qts,
+        "{ 'execute': 'qom-get', 'arguments': { 'path': "
+        "'/machine/peripheral-anon/device[0]', 'property': %s } }", name);
+
+    return qobject_ref(qdict_get(reply, "return"));
+}
+
+static void assert_binding(QDict *b, int64_t pasid, const char *state,
+                           int64_t domain, int64_t table)
+{
+    g_assert_cmpint(qdict_get_try_int(b, "pasid", -1), ==, pasid);
+    g_assert_cmpstr(qdict_get_str(b, "state"), ==, state);
+    g_assert_cmpint(qdict_get_try_int(b, "domain", -1), ==, domain);
+    g_assert_cmphex(qdict_get_try_int(b, "table", -1), ==, table);
+}
+
+static void test_query_devices(void)
+{
+    Host h = host_new("");
+    QList *list, *pasids;
+    QDict *d;
+
+    start_with_pasid(&h);
+    list = qobject_to(QList, property(&h, "x-host-devices"));
+    g_assert_cmpint(qlist_size(list), ==, 1);
+    d = qobject_to(QDict, qlist_peek(list));
+    g_assert_cmpstr(qdict_get_str(d, "backend"), ==, "iommufd");
+    g_assert_cmpint(qdict_get_int(d, "pasid-bits"), ==, 20);
+    g_assert_false(qdict_get_bool(d, "page-requests"));
+    assert_binding(qdict_get_qdict(d, "without-pasid"), -1, "first-stage", DID,
+                   FS_TABLES);
+    pasids = qdict_get_qlist(d, "pasids");
+    g_assert_cmpint(qlist_size(pasids), ==, 1);
+    assert_binding(qobject_to(QDict, qlist_peek(pasids)), PASID,
+                   "first-stage", PASID_DID, PASID_TABLES);
+    qobject_unref(list);
+    host_finish(&h);
+}
+
+static void assert_feature(QDict *all, const char *name, bool shown,
+                           const char *reason)
+{
+    QDict *one = qdict_get_qdict(all, name);
+
+    g_test_message("%s", name);
+    g_assert_nonnull(one);
+    g_assert_cmpint(qdict_get_bool(one, "shown"), ==, shown);
+    g_assert_nonnull(strstr(qdict_get_str(one, "reason"), reason));
+}
+
+static void test_query_features(void)
+{
+    /* Without EAFS. */
+    Host h = host_new("ecap 0001e998a40000c3\n");
+    QDict *all;
+
+    host_start(&h, WITH_PASIDS ",rps=off");
+    all = qobject_to(QDict, property(&h, "x-features"));
+    assert_feature(all, "srs", true, "by default: with nested=on");
+    assert_feature(all, "rps", false, "set by property");
+    assert_feature(all, "eafs", false, "the host of VFIO");
+    assert_feature(all, "prs", false, "by default: with svm=on");
+    qobject_unref(all);
+    host_finish(&h);
+}
+
 /* --- What the guest sees of it -------------------------------------------- */
 
 /* The whole configuration space of the device, which ports do not reach. */
@@ -387,6 +460,8 @@ int main(int argc, char **argv)
     qtest_add_func("/host/pasid/not-mirrored", test_not_mirrored);
     qtest_add_func("/host/pasid/all-gone", test_all_gone);
     qtest_add_func("/host/pasid/refused", test_refused);
+    qtest_add_func("/host/pasid/query-devices", test_query_devices);
+    qtest_add_func("/host/pasid/query-features", test_query_features);
     qtest_add_func("/host/pasid/capability", test_capability);
     qtest_add_func("/host/pasid/capability-elsewhere",
                    test_capability_elsewhere);

@@ -104,6 +104,8 @@ struct IntelIOMMUState {
     uint8_t fault_records; /* 0: as many as suit */
     uint16_t pasid_cap_offset; /* of passed-through devices; 0: choose */
     OnOffAuto feature[VTD_FEATURES];
+    bool feature_by_default[VTD_FEATURES]; /* was "auto" */
+    char *feature_taken_by[VTD_FEATURES];  /* the device, or NULL */
     uint8_t aw_bits;
     OnOffAuto intr_eim;
 };
