@@ -22,10 +22,14 @@ static const char *library(void)
     return path;
 }
 
-/* As below /sys, as far as QEMU looks; the number is that of /dev/null. */
+/*
+ * As below /sys, as far as QEMU looks; the number is that of /dev/null.  It
+ * lies beside the library, where a test that fails leaves it.
+ */
 static char *make_sysfs(void)
 {
-    char *top = g_dir_make_tmp("reference-host-XXXXXX", NULL);
+    g_autofree char *beside = g_path_get_dirname(library());
+    char *top = g_mkdtemp(g_build_filename(beside, "run-XXXXXX", NULL));
     g_autofree char *folder = g_build_filename(top, "vfio-dev", "vfio0", NULL);
     g_autofree char *dev = g_build_filename(folder, "dev", NULL);
     g_autofree char *group = g_build_filename(top, "iommu_group", NULL);
@@ -39,8 +43,10 @@ static char *make_sysfs(void)
 Host host_new(const char *config)
 {
     Host h = { .sysfs = make_sysfs() };
-    int fd = g_file_open_tmp("reference-host-XXXXXX", &h.control_path, NULL);
+    int fd;
 
+    h.control_path = g_build_filename(h.sysfs, "control", NULL);
+    fd = g_open(h.control_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(ftruncate(fd, sizeof(*h.ref)), ==, 0);
     h.ref = mmap(NULL, sizeof(*h.ref), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
@@ -202,7 +208,6 @@ void host_free(Host *h)
     g_autofree char *command = g_strdup_printf("rm -r '%s'", h->sysfs);
 
     munmap(h->ref, sizeof(*h->ref));
-    g_assert_cmpint(g_unlink(h->control_path), ==, 0);
     g_assert_cmpint(system(command), ==, 0);
     g_free(h->control_path);
     g_free(h->sysfs);
