@@ -549,7 +549,11 @@ static bool check_shadowed(IntelIOMMUState *s, HostIOMMUDevice *hiod,
     return vtd_features_meet(s, &(VtdHostUnit){ .device = hiod->name }, errp);
 }
 
-/* What block() falls back to. */
+#define NEEDS_LINUX \
+    "Nested translation needs Linux 6.8 or later and intel_iommu=on,sm_on " \
+    "in the host.\n"
+
+/* What vtd_binding_block() falls back to. */
 static bool open_empty(VtdHostDevice *dev, Error **errp)
 {
     int error;
@@ -599,8 +603,7 @@ static bool open_parent(VtdHostDevice *dev, Error **errp)
         error_setg_errno(errp, -error,
                          "%s: the host kernel has no page table that can be "
                          "nested for this device", vfio_of(dev)->name);
-        error_append_hint(errp, "Nested translation needs Linux 6.8 or later "
-                                "and intel_iommu=on,sm_on in the host.\n");
+        error_append_hint(errp, NEEDS_LINUX);
         return false;
     }
     /* The host does not tell what DMA through a nested table dirties. */
@@ -622,8 +625,51 @@ static void close_parent(VtdHostDevice *dev)
     vtd_guest_memory_put(&host_of(dev)->memories, dev->memory);
 }
 
+static void close_tables(VtdHostDevice *dev)
+{
+    close_parent(dev);
+    close_empty(dev);
+}
+
+/*
+ * Nested translation is made of several calls.  That the kernel has the one
+ * does not mean that it has the next, and an invalidation that it turns out not
+ * to know could not be made good; so all are tried before the guest is shown
+ * anything.
+ */
+static bool probe_nesting(VtdHostDevice *dev, Error **errp)
+{
+    struct iommu_hwpt_vtd_s1 table;
+    uint32_t hwpt;
+    int error;
+
+    vtd_iommufd_encode_s1(&(VtdConfig){ .fs_levels = 4 }, &table);
+    error = vtd_iommufd_alloc_s1(iommufd_of(dev), vfio_of(dev)->devid,
+                                 dev->common.parent, dev->common.hwpt, &table,
+                                 &hwpt);
+    if (error) {
+        error_setg_errno(errp, -error,
+                         "%s: the host kernel refuses a first-stage page table",
+                         vfio_of(dev)->name);
+        error_append_hint(errp, NEEDS_LINUX);
+        return false;
+    }
+    error = vtd_iommufd_probe_invalidate(iommufd_of(dev), hwpt);
+    iommufd_backend_free_id(vfio_of(dev)->iommufd, hwpt);
+    if (error) {
+        error_setg_errno(errp, -error,
+                         "%s: the host kernel does not invalidate first-stage "
+                         "translations (IOMMU_HWPT_INVALIDATE)",
+                         vfio_of(dev)->name);
+        error_append_hint(errp, NEEDS_LINUX);
+    }
+    return !error;
+}
+
 static bool open_tables(VtdHostDevice *dev, Error **errp)
 {
+    ERRP_GUARD();
+
     if (!open_empty(dev, errp)) {
         return false;
     }
@@ -631,13 +677,11 @@ static bool open_tables(VtdHostDevice *dev, Error **errp)
         close_empty(dev);
         return false;
     }
+    if (!probe_nesting(dev, errp)) {
+        close_tables(dev);
+        return false;
+    }
     return true;
-}
-
-static void close_tables(VtdHostDevice *dev)
-{
-    close_parent(dev);
-    close_empty(dev);
 }
 
 /*

@@ -171,6 +171,18 @@ int vtd_iommufd_hw_info(int iommufd, uint32_t dev_id, VtdHwInfo *info)
     return result;
 }
 
+int vtd_iommufd_probe_invalidate(int iommufd, uint32_t hwpt_id)
+{
+    struct iommu_hwpt_invalidate none = {
+        .size = sizeof(none),
+        .hwpt_id = hwpt_id,
+        .data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+        .entry_len = sizeof(struct iommu_hwpt_vtd_s1_invalidate),
+    };
+
+    return call(iommufd, IOMMU_HWPT_INVALIDATE, &none);
+}
+
 int vtd_iommufd_invalidate(int iommufd, uint32_t hwpt_id,
                            const struct iommu_hwpt_vtd_s1_invalidate *entries,
                            unsigned count, unsigned *done, uint64_t *calls)

@@ -59,6 +59,10 @@ typedef struct VtdHwInfo {
 
 int vtd_iommufd_hw_info(int iommufd, uint32_t dev_id, VtdHwInfo *info);
 
+/* Whether the kernel invalidates @hwpt_id in our structs, asked without any
+ * entry. */
+int vtd_iommufd_probe_invalidate(int iommufd, uint32_t hwpt_id);
+
 /*
  * Invalidate @count entries of @hwpt_id in order, in one call of the kernel
  * where that takes all of them.  *@done counts those that took effect, also

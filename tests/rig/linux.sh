@@ -18,23 +18,35 @@ l2_ended() {
     grep -qs '^L2-DONE' $L2_CONSOLE || ! kill -0 "$L2" 2>/dev/null
 }
 
-# Boots L2 and waits until it has done its work; it is left stopped.
-run_linux_guest() {
-    NVME=$(find_class $NVME_CLASS) || return 1
-    pass_through "$NVME"
+# boot_linux_guest WORK PROPERTIES DEVICE...: L2 with WORK to do, PROPERTIES of
+# its intel-iommu and these arguments, which give it what it works with.
+boot_linux_guest() {
+    work=$1 properties=$2
+    shift 2
     echo "L2-STARTS"
     qemu -accel kvm -cpu host -machine q35,kernel-irqchip=split -m 256M \
         -nodefaults -display none -no-shutdown -serial file:$L2_CONSOLE \
         -qmp unix:$QMP,server=on,wait=off \
-        -object iommufd,id=iommufd0 \
-        -device intel-iommu,id=viommu,intremap=on,x-scalable-mode=on,x-flts=on,nested=on \
-        -device "vfio-pci,host=$NVME,iommufd=iommufd0" \
-        -kernel /rig/bzImage -initrd /rig/guest.initrd \
-        -append "console=ttyS0 panic=-1 no_timer_check" >$L2_MESSAGES 2>&1 &
+        -device "intel-iommu,id=viommu,intremap=on,x-scalable-mode=on,$properties" \
+        "$@" -kernel /rig/bzImage -initrd /rig/guest.initrd \
+        -append "console=ttyS0 panic=-1 no_timer_check work=$work" \
+        >$L2_MESSAGES 2>&1 &
     L2=$!
+}
+
+# Waits until it has done its work; it is left stopped.
+wait_linux_guest() {
     wait_for 600 l2_ended
     tr -d '\r' <$L2_CONSOLE >/tmp/l2.text
     cat $L2_MESSAGES
+}
+
+run_linux_guest() {
+    NVME=$(find_class $NVME_CLASS) || return 1
+    pass_through "$NVME"
+    boot_linux_guest disk x-flts=on,nested=on -object iommufd,id=iommufd0 \
+        -device "vfio-pci,host=$NVME,iommufd=iommufd0"
+    wait_linux_guest
 }
 
 l2_says() {
