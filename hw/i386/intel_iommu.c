@@ -14,6 +14,7 @@
 #include "hw/misc/ats_iommu.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/qdev-properties.h"
+#include "intel_iommu_drain.h"
 #include "intel_iommu_features.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
@@ -22,6 +23,7 @@
 #include "qemu/main-loop.h"
 #include "qobject/qbool.h"
 #include "system/kvm.h"
+#include "system/runstate.h"
 #include "system/system.h"
 #include "trace/trace-hw_i386_vtd.h"
 
@@ -31,16 +33,29 @@
 static void queue_schedule(IntelIOMMUState *s, bool more)
 {
     if (more) {
-        qemu_bh_schedule(s->queue_bh);
+        vtd_drain_schedule(s->drain);
     }
 }
 
+/* A stopped machine's memory stays as it is: it may be on its way out. */
 static void queue_continue(void *opaque)
 {
     IntelIOMMUState *s = opaque;
 
-    trace_vtd_queue_continue();
-    queue_schedule(s, vtd_continue(s->unit));
+    if (runstate_is_live(runstate_get())) {
+        trace_vtd_queue_continue();
+        queue_schedule(s, vtd_continue(s->unit));
+    }
+}
+
+/* What is left of the queue may have been left by another QEMU. */
+static void run_state_change(void *opaque, bool running, RunState state)
+{
+    IntelIOMMUState *s = opaque;
+
+    if (running) {
+        qemu_bh_schedule(s->queue_bh);
+    }
 }
 
 static uint64_t registers_read(void *opaque, hwaddr offset, unsigned size)
@@ -219,6 +234,8 @@ static void intel_iommu_realize(DeviceState *dev, Error **errp)
     s->caching_mode = s->report_caching_mode || s->nested;
     s->queue_bh = qemu_bh_new_guarded(queue_continue, s,
                                       &dev->mem_reentrancy_guard);
+    s->drain = vtd_drain_new(s->queue_bh);
+    qemu_add_vm_change_state_handler(run_state_change, s);
     memory_region_init_io(&s->registers, OBJECT(s), &registers_ops, s,
                           "intel-iommu-registers", VTD_REG_SPACE);
     sysbus_init_mmio(SYS_BUS_DEVICE(s), &s->registers);

@@ -10,6 +10,7 @@
 
 #include "hw/misc/ats_iommu.h"
 #include "hw/pci/pci_bus.h"
+#include "intel_iommu_drain.h"
 #include "intel_iommu_space.h"
 #include "qemu/lockable.h"
 #include "trace/trace-hw_i386_vtd.h"
@@ -93,9 +94,11 @@ static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
 {
     VtdUnit *unit = dev->iommu_state->unit;
     VtdSource spare;
-    VtdSource *source = source_of(dev, request, &spare);
+    VtdSource *source;
     VtdMapping m;
 
+    vtd_drain_translating();
+    source = source_of(dev, request, &spare);
     if (!vtd_translation_enabled(unit)) {
         /* There are no PASIDs then. */
         *out = (AtsTranslation){
@@ -142,8 +145,10 @@ static bool ats_may_pass(AtsDevice *dev, const AtsRequest *request,
 {
     VtdUnit *unit = dev->iommu_state->unit;
     VtdSource spare;
-    VtdSource *source = source_of(dev, request, &spare);
+    VtdSource *source;
 
+    vtd_drain_translating();
+    source = source_of(dev, request, &spare);
     return vtd_translation_enabled(unit) &&
            !vtd_translated_request(unit, source, addr, access_of(request));
 }

@@ -7,6 +7,7 @@
 
 #include "exec/address-spaces.h"
 #include "hw/i386/apic_internal.h"
+#include "intel_iommu_drain.h"
 #include "intel_iommu_space.h"
 #include "qemu/atomic.h"
 #include "qemu/log.h"
@@ -140,6 +141,12 @@ static VtdDelivery deliver_one(IntelIOMMUState *s, const VtdNotice *notice)
     }
 }
 
+static bool changes_dma(const VtdNotice *notice)
+{
+    return notice->kind != VTD_NOTICE_INTERRUPT_ENTRY &&
+           notice->kind != VTD_NOTICE_PAGE_RESPONSE;
+}
+
 /* First QEMU's own devices, of which one that does not answer ends the array;
  * then the host. */
 static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
@@ -149,14 +156,19 @@ static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
     VtdDelivery result = VTD_DELIVERED;
     VtdDelivery host_result;
     unsigned host_done;
+    bool concerns_dma = false;
     unsigned i;
 
     assert(bql_locked());
     memory_region_transaction_begin();
     for (i = 0; i < count && result == VTD_DELIVERED; i++) {
         result = deliver_one(s, &notices[i]);
+        concerns_dma |= changes_dma(&notices[i]);
     }
     memory_region_transaction_commit();
+    if (concerns_dma) {
+        vtd_drain_begin(s->drain);
+    }
     if (result == VTD_DELIVERED) {
         return vtd_host_deliver(s, notices, count, done);
     }
@@ -167,6 +179,17 @@ static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
         return host_result;
     }
     return result;
+}
+
+static bool env_drained(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+    bool done = vtd_drain_done(s->drain);
+
+    if (!done) {
+        trace_vtd_accesses_under_way();
+    }
+    return done;
 }
 
 static void env_guest_error(void *opaque, const char *what, uint64_t value)
@@ -191,6 +214,7 @@ VtdEnv vtd_env(IntelIOMMUState *s)
         .cas64 = env_cas64,
         .send_msi = env_send_msi,
         .deliver = env_deliver,
+        .drained = env_drained,
         .guest_error = env_guest_error,
     };
 }

@@ -11,6 +11,7 @@
 #include "exec/address-spaces.h"
 #include "hw/pci/pci_bridge.h"
 #include "hw/pci/pci_bus.h"
+#include "intel_iommu_drain.h"
 #include "intel_iommu_space.h"
 #include "qemu/main-loop.h"
 #include "trace/trace-hw_i386_vtd.h"
@@ -139,12 +140,14 @@ static IOMMUTLBEntry space_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
 {
     VtdAddressSpace *space = container_of(iommu, VtdAddressSpace, iommu);
     VtdUnit *unit = space->iommu_state->unit;
-    VtdSource *source = vtd_space_source(space);
     VtdAccess access = { .perm = flag & IOMMU_RW };
+    VtdSource *source;
     uint64_t mask;
     VtdMapping m;
     VtdFault fault;
 
+    vtd_drain_translating();
+    source = vtd_space_source(space);
     if (unlikely(!vtd_translation_enabled(unit))) {
         return untranslated(addr);
     }
@@ -238,6 +241,7 @@ void vtd_address_space_update(VtdAddressSpace *space)
     memory_region_set_enabled(&space->interrupts,
                               !direct && space->pasid == VTD_NO_PASID);
     memory_region_transaction_commit();
+    vtd_drain_begin_views(space->iommu_state->drain);
 }
 
 /* Never freed: what refers to its regions may outlive the device. */

@@ -168,6 +168,13 @@ static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
     return result;
 }
 
+static bool env_drained(void *opaque)
+{
+    count_call();
+    CHECK(fuzz_lock_is_free());
+    return fake.drained(opaque);
+}
+
 static void env_guest_error(void *opaque, const char *what, uint64_t value)
 {
     count_call();
@@ -185,6 +192,7 @@ VtdEnv fuzz_env_interface(void)
         .cas64 = env_cas,
         .send_msi = env_msi,
         .deliver = env_deliver,
+        .drained = env_drained,
         .guest_error = env_guest_error,
     };
 }

@@ -156,6 +156,18 @@ static VtdDelivery fake_deliver(void *opaque, const VtdNotice *notices,
     return VTD_DELIVERED;
 }
 
+static bool fake_drained(void *opaque)
+{
+    FakeEnv *env = opaque;
+
+    begin(env, FAKE_DRAINED);
+    if (env->concurrent || !env->undrained) {
+        return true;
+    }
+    env->undrained--;
+    return false;
+}
+
 static void fake_guest_error(void *opaque, const char *what, uint64_t value)
 {
     FakeEnv *env = opaque;
@@ -191,6 +203,7 @@ VtdEnv fake_env_interface(FakeEnv *env)
         .cas64 = fake_cas,
         .send_msi = fake_send_msi,
         .deliver = fake_deliver,
+        .drained = fake_drained,
         .guest_error = fake_guest_error,
     };
 }

@@ -20,6 +20,7 @@ typedef enum FakeCall {
     FAKE_LOAD64,
     FAKE_CAS64,
     FAKE_DELIVER,
+    FAKE_DRAINED,
     FAKE_SEND_MSI,
     FAKE_GUEST_ERROR,
     FAKE_CALLS,
@@ -52,6 +53,9 @@ struct FakeEnv {
      * fake_env_forget(), has this result. */
     unsigned failing_notice;
     VtdDelivery failing_result;
+
+    /* So many calls of drained() say no. */
+    unsigned undrained;
 
     VtdNotice notice[FAKE_RECORDS];
     unsigned notices;

@@ -344,6 +344,45 @@ TEST(a_register_command_is_busy_until_it_is_delivered)
     CHECK_EQ(reg64(VTD_REG_CCMD) >> 63, 0);
 }
 
+TEST(a_register_command_is_busy_until_accesses_are_over)
+{
+    start();
+    guest.env.undrained = 4;
+    CHECK(vtd_mmio_write(&guest.unit, VTD_REG_IOTLB, IVT | IIRG(2), 8));
+    CHECK(vtd_mmio_write(&guest.unit, VTD_REG_CCMD, ICC | CIRG(1), 8));
+    CHECK_EQ(reg64(VTD_REG_IOTLB), IVT | IIRG(2));
+    CHECK_EQ(reg64(VTD_REG_CCMD), ICC | CIRG(1));
+    CHECK(vtd_continue(&guest.unit));
+    CHECK(vtd_continue(&guest.unit));
+    CHECK_EQ(reg64(VTD_REG_IOTLB), IVT | IIRG(2));
+    CHECK(!vtd_continue(&guest.unit));
+    CHECK_EQ(reg64(VTD_REG_IOTLB), IIRG(2) | IAIG(2));
+    CHECK_EQ(reg64(VTD_REG_CCMD), CIRG(1) | CAIG(1));
+    CHECK_EQ(guest.env.notices, 2);
+}
+
+TEST(a_refused_register_command_does_not_wait_for_accesses)
+{
+    start();
+    guest.env.undrained = 1;
+    CHECK(!vtd_mmio_write(&guest.unit, VTD_REG_IOTLB, IVT, 8));
+    CHECK_EQ(reg64(VTD_REG_IOTLB), 0);
+}
+
+TEST(a_register_command_that_waits_does_not_hold_up_the_queue)
+{
+    start();
+    start_queue(false, 0);
+    guest.env.undrained = 1;
+    CHECK(vtd_mmio_write(&guest.unit, VTD_REG_IOTLB, IVT | IIRG(1), 8));
+    queue_descriptor(qi_wait_status(5), GUEST_STATUS);
+    CHECK(!vtd_mmio_write(&guest.unit, VTD_REG_IQT, guest.tail, 8));
+    CHECK_EQ(fake_load32(&guest.env, GUEST_STATUS), 5);
+    CHECK_EQ(reg64(VTD_REG_IOTLB), IVT | IIRG(1));
+    CHECK(!vtd_continue(&guest.unit));
+    CHECK_EQ(reg64(VTD_REG_IOTLB), IIRG(1) | IAIG(1));
+}
+
 TEST(an_earlier_actual_granularity_is_replaced)
 {
     start();

@@ -745,3 +745,160 @@ TEST(what_is_queued_by_the_interrupt_of_the_last_one_runs)
     CHECK_EQ(status(), 5);
     check_drained();
 }
+
+/* Accesses under way --------------------------------------------------- */
+
+/* As a driver's write: what is left goes on by vtd_continue() only. */
+static bool kick_once(void)
+{
+    return vtd_mmio_write(&guest.unit, VTD_REG_IQT, guest.tail, 8);
+}
+
+/* An invalidation and a wait descriptor that has to wait. */
+static void wait_for_accesses(uint64_t wait)
+{
+    narrow();
+    guest.env.undrained = 3;
+    queue_descriptor(qi_iotlb(QI_GLOBAL, 0), 0);
+    queue_descriptor(wait, GUEST_STATUS);
+    queue_descriptor(qi_iotlb(QI_DOMAIN, 7), 0);
+    CHECK(kick_once());
+}
+
+TEST(a_status_is_written_when_accesses_are_over)
+{
+    wait_for_accesses(qi_wait_status(1));
+    for (unsigned i = 0; i < 3; i++) {
+        check_stopped(16, 0, 0);
+        CHECK_EQ(status(), 0);
+        CHECK_EQ(guest.env.notices, 1);
+        CHECK_EQ(vtd_continue(&guest.unit), i < 2);
+    }
+    CHECK_EQ(status(), 1);
+    check_drained();
+    check_order("DWD");
+}
+
+TEST(an_interrupt_is_sent_when_accesses_are_over)
+{
+    wait_for_accesses(qi_wait_interrupt());
+    CHECK_EQ(reg32(VTD_REG_ICS), 0);
+    CHECK(vtd_continue(&guest.unit));
+    CHECK(vtd_continue(&guest.unit));
+    CHECK_EQ(reg32(VTD_REG_ICS), 0);
+    CHECK(!vtd_continue(&guest.unit));
+    CHECK_EQ(reg32(VTD_REG_ICS), 1);
+    check_drained();
+}
+
+TEST(a_fence_does_not_wait_for_accesses)
+{
+    narrow();
+    guest.env.undrained = 1;
+    queue_descriptor(qi_iotlb(QI_GLOBAL, 0), 0);
+    queue_descriptor(5 | 1 << 6, 0);
+    CHECK(!kick_once());
+    check_drained();
+    CHECK_EQ(guest.env.calls[FAKE_DRAINED], 0);
+}
+
+TEST(nothing_waits_for_accesses_without_the_capability)
+{
+    VtdOptions options = options_legacy();
+
+    options.drain = false;
+    guest_start(options);
+    start_queue(false, 0);
+    guest.env.undrained = 1;
+    queue_descriptor(qi_iotlb(QI_GLOBAL, 0), 0);
+    queue_descriptor(qi_wait_status(1), GUEST_STATUS);
+    CHECK(!kick_once());
+    CHECK_EQ(status(), 1);
+}
+
+TEST(a_postponed_wait_counts_once)
+{
+    wait_for_accesses(qi_wait_status(1));
+    CHECK_EQ(guest.unit.counters.descriptors[VTD_DESC_WAIT], 0);
+    while (vtd_continue(&guest.unit)) {
+    }
+    CHECK_EQ(guest.unit.counters.descriptors[VTD_DESC_WAIT], 1);
+    CHECK_EQ(guest.unit.counters.descriptors[VTD_DESC_IOTLB], 2);
+}
+
+TEST(a_postponed_wait_is_tried_when_the_tail_moves)
+{
+    wait_for_accesses(qi_wait_status(1));
+    guest.env.undrained = 0;
+    queue_descriptor(qi_wait_status(2), GUEST_STATUS);
+    CHECK(!kick_once());
+    CHECK_EQ(status(), 2);
+    check_drained();
+    CHECK(!vtd_continue(&guest.unit));
+    CHECK_EQ(guest.env.notices, 2);
+}
+
+TEST(a_postponed_wait_of_a_queue_switched_off_never_happens)
+{
+    wait_for_accesses(qi_wait_status(1) | 1 << 4);
+    guest.env.undrained = 0;
+    write32(VTD_REG_GCMD, 0);
+    CHECK(!vtd_continue(&guest.unit));
+    CHECK_EQ(status(), 0);
+    CHECK_EQ(reg32(VTD_REG_ICS), 0);
+    CHECK_EQ(head(), 0);
+}
+
+TEST(a_postponed_wait_does_not_survive_a_reset)
+{
+    wait_for_accesses(qi_wait_status(1));
+    vtd_reset(&guest.unit);
+    CHECK(!vtd_continue(&guest.unit));
+    CHECK_EQ(status(), 0);
+    CHECK_EQ(head(), 0);
+}
+
+static void restart_queue_at_drain(FakeEnv *env, void *opaque)
+{
+    env->undrained = 1;
+    restart_queue(env, opaque);
+}
+
+TEST(a_queue_restarted_while_a_wait_is_postponed_starts_at_zero)
+{
+    narrow();
+    guest.env.hook = restart_queue_at_drain;
+    guest.env.hook_at[FAKE_DRAINED] = 1;
+    queue_descriptor(qi_iotlb(QI_GLOBAL, 0), 0);
+    queue_descriptor(qi_wait_status(1), GUEST_STATUS);
+    kick_once();
+    CHECK_EQ(head(), 0);
+    CHECK_EQ(status(), 0);
+}
+
+TEST(a_timeout_aborts_the_wait_without_waiting_for_accesses)
+{
+    narrow();
+    guest.env.undrained = 1;
+    guest.env.failing_notice = 0;
+    guest.env.failing_result = VTD_DELIVERY_TIMEOUT;
+    queue_descriptor(3, 0);
+    queue_descriptor(qi_wait_status(1), GUEST_STATUS);
+    CHECK(!kick_once());
+    check_stopped(32, ITE, 0);
+    CHECK_EQ(guest.env.calls[FAKE_DRAINED], 0);
+}
+
+TEST(a_bad_descriptor_behind_a_postponed_wait)
+{
+    narrow();
+    guest.env.undrained = 1;
+    queue_descriptor(qi_iotlb(QI_GLOBAL, 0), 0);
+    queue_descriptor(qi_wait_status(1), GUEST_STATUS);
+    queue_descriptor(0, 0);
+    CHECK(kick_once());
+    check_stopped(16, 0, 0);
+    CHECK(!vtd_continue(&guest.unit));
+    check_stopped(32, IQE, VTD_QUEUE_BAD_TYPE);
+    CHECK_EQ(status(), 1);
+}

@@ -48,6 +48,7 @@ void vtd_reset(VtdUnit *u)
 static bool finish(VtdUnit *u, const VtdWork *work)
 {
     VtdDelivery result = VTD_DELIVERY_REFUSED;
+    bool more = false;
     unsigned done;
 
     if (work->notices) {
@@ -55,12 +56,49 @@ static bool finish(VtdUnit *u, const VtdWork *work)
                                 &done);
     }
     if (work->completes) {
-        pthread_mutex_lock(&u->lock);
-        vtd_ctrl_complete(u, work->completes, result);
-        pthread_mutex_unlock(&u->lock);
+        more = result == VTD_DELIVERED && !vtd_unit_drained(u);
+        if (!more) {
+            pthread_mutex_lock(&u->lock);
+            vtd_ctrl_complete(u, work->completes, result);
+            pthread_mutex_unlock(&u->lock);
+        }
     }
     vtd_work_send(u, work);
-    return work->run_queue && vtd_qi_run(u);
+    if (work->run_queue) {
+        more |= vtd_qi_run(u);
+    }
+    return more;
+}
+
+static bool is_busy(VtdUnit *u, unsigned reg)
+{
+    return vtd_reg64(&u->regs, reg) &
+           (reg == VTD_REG_CCMD ? VTD_CCMD_ICC : VTD_IOTLB_IVT);
+}
+
+/*
+ * Commands that were delivered and still show as busy wait for accesses that
+ * are under way, perhaps since before a migration.  False: for longer.
+ */
+static bool complete_commands(VtdUnit *u)
+{
+    static const unsigned regs[] = { VTD_REG_CCMD, VTD_REG_IOTLB };
+    bool busy;
+
+    pthread_mutex_lock(&u->lock);
+    busy = is_busy(u, VTD_REG_CCMD) || is_busy(u, VTD_REG_IOTLB);
+    pthread_mutex_unlock(&u->lock);
+    if (busy && !vtd_unit_drained(u)) {
+        return false;
+    }
+    pthread_mutex_lock(&u->lock);
+    for (unsigned i = 0; i < 2; i++) {
+        if (is_busy(u, regs[i])) {
+            vtd_ctrl_complete(u, regs[i], VTD_DELIVERED);
+        }
+    }
+    pthread_mutex_unlock(&u->lock);
+    return true;
 }
 
 static bool legal_access(unsigned offset, unsigned size)
@@ -116,7 +154,9 @@ bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
 
 bool vtd_continue(VtdUnit *u)
 {
-    return vtd_qi_run(u);
+    bool more = !complete_commands(u);
+
+    return vtd_qi_run(u) || more;
 }
 
 bool vtd_translation_enabled(VtdUnit *u)

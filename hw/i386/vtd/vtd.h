@@ -33,8 +33,9 @@ void vtd_reset(VtdUnit *u);
  */
 uint64_t vtd_mmio_read(VtdUnit *u, unsigned offset, unsigned size);
 
-/* True: the invalidation queue holds more work than one call should do; call
- * vtd_continue() soon from the same context, until it returns false. */
+/* True: the invalidation queue holds more work than one call should do, or an
+ * invalidation waits for VtdEnv.drained(); call vtd_continue() soon from the
+ * same context, until it returns false. */
 bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
                     unsigned size);
 bool vtd_continue(VtdUnit *u);

@@ -43,6 +43,14 @@ typedef struct VtdEnv {
     VtdDelivery (*deliver)(void *opaque, const VtdNotice *notices,
                            unsigned count, unsigned *done);
 
+    /*
+     * Whether the accesses are over that began before the last delivery: they
+     * may use what it took away.  Asked before the guest is told that an
+     * invalidation is complete, if CAP says that the unit drains, with no lock
+     * held.  False: it will be asked again, by vtd_continue().
+     */
+    bool (*drained)(void *opaque);
+
     /* The guest did something that the spec forbids; @what is a constant
      * string.  The callee limits the rate.  Locked. */
     void (*guest_error)(void *opaque, const char *what, uint64_t value);

@@ -26,9 +26,16 @@ typedef struct Slice {
     unsigned descriptors;
     uint64_t head; /* behind the last descriptor that was taken */
     bool has_wait; /* the slice ends with a wait descriptor */
+    uint64_t wait_at;
     VtdWait wait;
     VtdQueueError error; /* what the descriptor at head is refused for */
 } Slice;
+
+typedef enum Progress {
+    PROGRESS_NONE, /* the queue is empty or stopped */
+    PROGRESS_SLICE,
+    PROGRESS_POSTPONED, /* a wait descriptor cannot complete yet */
+} Progress;
 
 static Queue read_queue(VtdUnit *u)
 {
@@ -66,6 +73,13 @@ static VtdQueueError check_queue(VtdUnit *u, const Queue *q)
     return VTD_QUEUE_OK;
 }
 
+/* A wait descriptor counts when it completes: it may be taken many times. */
+static void count(VtdUnit *u, unsigned type)
+{
+    atomic_fetch_add_explicit(&u->counters.descriptors[type], 1,
+                              memory_order_relaxed);
+}
+
 static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q, Slice *slice)
 {
     uint64_t qw[VTD_DESC_QWORDS] = { 0 };
@@ -80,12 +94,12 @@ static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q, Slice *slice)
     if (error) {
         return error;
     }
-    atomic_fetch_add_explicit(&u->counters.descriptors[desc.type], 1,
-                              memory_order_relaxed);
     if (desc.type == VTD_DESC_WAIT) {
         slice->has_wait = true;
+        slice->wait_at = slice->head;
         slice->wait = desc.wait;
     } else {
+        count(u, desc.type);
         vtd_inval_apply(u, &desc.notice);
         u->batch[slice->notices] = desc.notice;
         u->batch_offset[slice->notices++] = slice->head;
@@ -207,12 +221,36 @@ static void settle(VtdUnit *u, const Slice *slice, VtdWork *work)
     if (is_current(u, slice)) {
         vtd_reg64_set(&u->regs, VTD_REG_IQH, slice->head);
         if (slice->has_wait) {
+            count(u, VTD_DESC_WAIT);
             complete_wait(u, &slice->wait, work);
         }
         if (slice->error) {
             stop(u, slice->head, VTD_FSTS_IQE, slice->error, work);
         }
     }
+    pthread_mutex_unlock(&u->lock);
+}
+
+/*
+ * Accesses may still be under way that use what has been invalidated, and the
+ * slice would tell the guest otherwise.  A descriptor that only fences tells
+ * nothing.
+ */
+static bool has_to_wait(VtdUnit *u, const Slice *slice)
+{
+    return slice->has_wait &&
+           (slice->wait.status_write || slice->wait.interrupt) &&
+           !vtd_unit_drained(u);
+}
+
+/* What is before the wait descriptor is done; it is fetched again later. */
+static void postpone_wait(VtdUnit *u, const Slice *slice)
+{
+    pthread_mutex_lock(&u->lock);
+    if (is_current(u, slice)) {
+        vtd_reg64_set(&u->regs, VTD_REG_IQH, slice->wait_at);
+    }
+    u->queue_running = false;
     pthread_mutex_unlock(&u->lock);
 }
 
@@ -228,11 +266,12 @@ static bool begin(VtdUnit *u)
 }
 
 /*
- * One slice; false when the queue is empty or stopped.  Then nobody is at work
- * any more, from the same moment on: whoever writes the tail next has to.
+ * One slice.  Unless it was done nobody is at work any more, from the same
+ * moment on: whoever writes the tail next has to.
  */
-static bool run_slice(VtdUnit *u, unsigned *descriptors)
+static Progress run_slice(VtdUnit *u, unsigned *descriptors)
 {
+    Progress progress = PROGRESS_SLICE;
     VtdWork work = { 0 };
     Slice slice;
     bool took;
@@ -246,16 +285,21 @@ static bool run_slice(VtdUnit *u, unsigned *descriptors)
     u->queue_running = took;
     pthread_mutex_unlock(&u->lock);
     if (!took) {
-        return false;
+        return PROGRESS_NONE;
     }
     /* A stop counts as well: the guest may clear errors as fast as we find
      * them. */
     *descriptors += slice.descriptors + (slice.error != VTD_QUEUE_OK);
     if (deliver(u, &slice, &work)) {
-        settle(u, &slice, &work);
+        if (has_to_wait(u, &slice)) {
+            postpone_wait(u, &slice);
+            progress = PROGRESS_POSTPONED;
+        } else {
+            settle(u, &slice, &work);
+        }
     }
     vtd_work_send(u, &work);
-    return true;
+    return progress;
 }
 
 bool vtd_qi_run(VtdUnit *u)
@@ -266,8 +310,10 @@ bool vtd_qi_run(VtdUnit *u)
         return false;
     }
     while (descriptors < RUN_BUDGET) {
-        if (!run_slice(u, &descriptors)) {
-            return false;
+        Progress progress = run_slice(u, &descriptors);
+
+        if (progress != PROGRESS_SLICE) {
+            return progress == PROGRESS_POSTPONED;
         }
     }
     pthread_mutex_lock(&u->lock);

@@ -8,8 +8,9 @@
 #include "vtd_unit.h"
 
 /*
- * Work on the queue until it is empty, stopped by an error, or a bounded
- * number of descriptors is done.  No lock held.  True: there is more to do.
+ * Work on the queue until it is empty, stopped by an error, a bounded number
+ * of descriptors is done, or a wait descriptor has to wait for accesses that
+ * are under way.  No lock held.  True: there is more to do.
  * A call while another one is at work returns false at once.
  */
 bool vtd_qi_run(VtdUnit *u);

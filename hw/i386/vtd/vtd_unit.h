@@ -82,6 +82,13 @@ static inline void vtd_work_send(VtdUnit *u, const VtdWork *work)
     }
 }
 
+/* Whether the guest may be told that invalidations are complete. */
+static inline bool vtd_unit_drained(VtdUnit *u)
+{
+    return !(u->caps.cap & (VTD_CAP_DRD | VTD_CAP_DWD)) ||
+           u->env.drained(u->env.opaque);
+}
+
 static inline VtdRoot vtd_unit_root(VtdUnit *u)
 {
     uint64_t root = atomic_load_explicit(&u->root, memory_order_acquire);

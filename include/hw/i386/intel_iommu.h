@@ -27,6 +27,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(IntelIOMMUState, INTEL_IOMMU_DEVICE)
 
 typedef struct VtdUnit VtdUnit;
 typedef struct VtdAddressSpace VtdAddressSpace;
+typedef struct VtdDrain VtdDrain;
 typedef struct VtdHost VtdHost;
 typedef struct VtdStream VtdStream;
 
@@ -75,6 +76,7 @@ struct IntelIOMMUState {
     QLIST_HEAD(, AtsDevice) ats_devices; /* emulated, with ATS and PASIDs */
     DeviceListener device_listener; /* PCI bridges that are unplugged */
     QEMUBH *queue_bh;           /* goes on with a long invalidation queue */
+    VtdDrain *drain;            /* accesses under way */
     uint32_t guest_errors;      /* seen so far */
     VtdStream *stream;          /* the state in the form of migration */
     Notifier machine_done;
