@@ -18,6 +18,7 @@
 #define RAM_END         (64 * MiB)
 #define MACHINE         "-machine q35 -m 64M -nodefaults "
 #define ON_ROOT_BUS     "-device sva-endpoint,addr=4"
+#define IN_IOTHREAD     ",iothread=t0 -object iothread,id=t0"
 #define BEHIND_PORT     "-global ICH9-LPC." \
                         "acpi-pci-hotplug-with-bridge-support=off " \
                         "-device pcie-root-port,id=rp,addr=4,chassis=1 " \
@@ -50,9 +51,12 @@ static Ep ep_find(QTestState *qts, unsigned slot)
     return e;
 }
 
+/* Where the engine runs. */
+static const char *engine = "";
+
 static Ep ep_start(void)
 {
-    Ep e = ep_find(qtest_init(MACHINE ON_ROOT_BUS), 4);
+    Ep e = ep_find(qtest_initf(MACHINE ON_ROOT_BUS "%s", engine), 4);
 
     qpci_device_enable(e.dev);
     e.bar = qpci_iomap(e.dev, SVA_EP_BAR_REGS, NULL);
@@ -62,7 +66,7 @@ static Ep ep_start(void)
 /* The endpoint as the only device of bus 1; also finds the port above it. */
 static Ep ep_start_behind_port(Ep *port)
 {
-    *port = ep_find(qtest_init(MACHINE BEHIND_PORT), 4);
+    *port = ep_find(qtest_initf(MACHINE BEHIND_PORT "%s", engine), 4);
     qpci_config_writeb(port->dev, PCI_SECONDARY_BUS, 1);
     qpci_config_writeb(port->dev, PCI_SUBORDINATE_BUS, 1);
     qpci_config_writew(port->dev, PCI_MEMORY_BASE, 0xe000);
@@ -231,6 +235,7 @@ static void test_identity(void)
     g_assert_cmphex(reg64(&e, SVA_EP_ID), ==,
                     (uint64_t)SVA_EP_VERSION_1_0 << 32 | SVA_EP_ID_MAGIC);
     g_assert_cmphex(reg64(&e, SVA_EP_OPS), ==, 0x1e);
+    g_assert_cmphex(reg32(&e, SVA_EP_FLAGS), ==, 0x1f);
     g_assert_cmphex(reg32(&e, SVA_EP_LOCAL_BYTES), ==, 64 * KiB);
     g_assert_cmphex(reg32(&e, SVA_EP_LENGTH_MAX), ==, 1 * MiB);
     g_assert_cmphex(reg32(&e, SVA_EP_SLOT_STATUS), ==, SVA_EP_STATUS_IDLE);
@@ -468,7 +473,7 @@ static const struct {
     { SVA_EP_ERR_OPCODE, { .opcode = 0 } },
     { SVA_EP_ERR_OPCODE, { .opcode = 5, .length = 8 } },
     { SVA_EP_ERR_OPCODE, { .opcode = 0xff, .length = 8 } },
-    { SVA_EP_ERR_FLAGS, COPY(.flags = 1u << 3) },
+    { SVA_EP_ERR_FLAGS, COPY(.flags = 1u << 5) },
     { SVA_EP_ERR_FLAGS, COPY(.flags = 1u << 15) },
     { SVA_EP_ERR_FLAGS, OP(FILL, .flags = SVA_EP_FLAG_SRC_LOCAL,
                            .dst = AREA_B) },
@@ -735,7 +740,11 @@ static void msix_set(Ep *e, uint32_t message, bool masked)
 /* The message lands in memory, where it can be looked at, and is taken away. */
 static uint32_t take_message(Ep *e)
 {
-    uint32_t message = qtest_readl(e->qts, MSI_TARGET);
+    uint32_t message;
+
+    /* From an iothread it goes by the main loop, as the answer to this. */
+    qtest_qmp_assert_success(e->qts, "{ 'execute': 'query-status' }");
+    message = qtest_readl(e->qts, MSI_TARGET);
 
     qtest_writel(e->qts, MSI_TARGET, 0);
     return message;
@@ -770,6 +779,137 @@ static void test_interrupt(void)
     g_assert_true(qpci_msix_pending(e.dev, SVA_EP_VECTOR_DONE));
     msix_set(&e, 0x1002, false);
     g_assert_cmphex(take_message(&e), ==, 0x1002);
+    ep_quit(&e);
+}
+
+/* --- Repetition --------------------------------------------------------- */
+
+static void await_passes(Ep *e, unsigned counter, uint64_t bytes)
+{
+    gint64 deadline = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+    uint64_t before = reg64(e, counter);
+
+    while (reg64(e, counter) < before + bytes) {
+        g_assert_cmphex(reg32(e, SVA_EP_SLOT_STATUS), ==, SVA_EP_STATUS_BUSY);
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+    }
+}
+
+static void end_repetition(Ep *e)
+{
+    qpci_io_writel(e->dev, e->bar, SVA_EP_SLOT_DOORBELL, SVA_EP_DOORBELL_STOP);
+    assert_done(e);
+}
+
+/* Again and again, with what is in memory then, until it is stopped. */
+static void test_repeat(void)
+{
+    g_autofree uint8_t *data = pattern(0x3000, 9), *new = pattern(0x3000, 10);
+    Ep e = ep_start();
+
+    put(&e, false, AREA_A, data, 0x3000);
+    submit(&e, &(struct sva_ep_cmd)
+           COPY(.flags = SVA_EP_FLAG_REPEAT, .length = 0x3000));
+    await_passes(&e, SVA_EP_COUNT_WRITTEN, 2 * 0x3000);
+    put(&e, false, AREA_A, new, 0x3000);
+    await_passes(&e, SVA_EP_COUNT_WRITTEN, 2 * 0x3000);
+    ring(&e);
+    g_assert_cmpint(reg64(&e, SVA_EP_COUNT_IGNORED), ==, 1);
+    end_repetition(&e);
+    assert_bytes(&e, false, AREA_B, new, 0x3000);
+    g_assert_cmpint(reg64(&e, SVA_EP_COUNT_DONE), ==, 1);
+    g_assert_cmpint(reg64(&e, SVA_EP_COUNT_WRITTEN) % 0x3000, ==, 0);
+    ep_quit(&e);
+}
+
+/* COMPARE repeats until it finds a difference. */
+static void test_repeat_compare(void)
+{
+    g_autofree uint8_t *data = pattern(0x2000, 11);
+    Ep e = ep_start();
+
+    put(&e, false, AREA_A, data, 0x2000);
+    put(&e, false, AREA_B, data, 0x2000);
+    submit(&e, &(struct sva_ep_cmd)
+           COPY(.opcode = SVA_EP_OP_COMPARE, .flags = SVA_EP_FLAG_REPEAT,
+                .length = 0x2000));
+    await_passes(&e, SVA_EP_COUNT_READ, 4 * 0x2000);
+    qtest_writeb(e.qts, AREA_B + 0x1234, ~data[0x1234]);
+    assert_done(&e);
+    g_assert_cmphex(reg64(&e, SVA_EP_SLOT_RESULT), ==, 0x1234);
+    ep_quit(&e);
+}
+
+/* One access for all of it: the error names its start. */
+static void test_burst(void)
+{
+    g_autofree uint8_t *data = pattern(0x5008, 12);
+    struct sva_ep_cmd cmd = COPY(.flags = SVA_EP_FLAG_BURST,
+                                 .src = AREA_A + 0x123, .length = 0x5008);
+    Ep e = ep_start();
+
+    put(&e, false, AREA_A + 0x123, data, 0x5008);
+    submit(&e, &cmd);
+    assert_done(&e);
+    assert_bytes(&e, false, AREA_B, data, 0x5008);
+    cmd.dst = RAM_END - 0x2000;
+    submit(&e, &cmd);
+    assert_error(&e, SVA_EP_ERR_WRITE, RAM_END - 0x2000);
+    submit(&e, &(struct sva_ep_cmd)
+           OP(FILL, .flags = SVA_EP_FLAG_BURST, .dst = AREA_B, .length = 13,
+              .operand = 0x8877665544332211));
+    assert_done(&e);
+    g_assert_cmphex(qtest_readq(e.qts, AREA_B + 5), ==, 0x5544332211887766);
+    ep_quit(&e);
+}
+
+/* A reset and a stop find the engine at work; nothing is written after. */
+static void test_halt(void)
+{
+    struct sva_ep_cmd fill = OP(FILL, .dst = AREA_B, .operand = ~0ull,
+                                .length = SVA_EP_LENGTH_LIMIT,
+                                .flags = SVA_EP_FLAG_BURST |
+                                         SVA_EP_FLAG_REPEAT);
+    Ep e = ep_start();
+    uint64_t last = AREA_B + SVA_EP_LENGTH_LIMIT - 8, written;
+
+    for (int i = 0; i < 20; i++) {
+        submit(&e, &fill);
+        await_passes(&e, SVA_EP_COUNT_WRITTEN, SVA_EP_LENGTH_LIMIT);
+        stop(&e);
+        written = reg64(&e, SVA_EP_COUNT_WRITTEN);
+        qtest_writeq(e.qts, last, 0);
+        qtest_qmp_assert_success(e.qts, "{ 'execute': 'query-status' }");
+        g_assert_cmphex(qtest_readq(e.qts, last), ==, 0);
+        g_assert_cmpint(reg64(&e, SVA_EP_COUNT_WRITTEN), ==, written);
+        cont(&e);
+        await_passes(&e, SVA_EP_COUNT_WRITTEN, SVA_EP_LENGTH_LIMIT);
+        reset_by_control(&e);
+        qtest_writeq(e.qts, last, 0);
+        g_assert_cmphex(reg32(&e, SVA_EP_SLOT_STATUS), ==, SVA_EP_STATUS_IDLE);
+        qtest_qmp_assert_success(e.qts, "{ 'execute': 'query-status' }");
+        g_assert_cmphex(qtest_readq(e.qts, last), ==, 0);
+        g_assert_cmpint(reg64(&e, SVA_EP_COUNT_WRITTEN), ==, 0);
+    }
+    ep_quit(&e);
+}
+
+static void test_unplug_at_work(void)
+{
+    Ep port, e = ep_start_behind_port(&port);
+    uint8_t cap = qpci_find_capability(port.dev, PCI_CAP_ID_EXP, 0);
+
+    submit(&e, &(struct sva_ep_cmd)
+           OP(FILL, .dst = AREA_B, .length = SVA_EP_LENGTH_LIMIT,
+              .flags = SVA_EP_FLAG_BURST | SVA_EP_FLAG_REPEAT));
+    await_passes(&e, SVA_EP_COUNT_WRITTEN, SVA_EP_LENGTH_LIMIT);
+    qtest_qmp_assert_success(e.qts, "{ 'execute': 'device_del',"
+                             " 'arguments': { 'id': 'ep' } }");
+    qpci_config_writew(port.dev, cap + PCI_EXP_SLTCTL,
+                       PCI_EXP_SLTCTL_PWR_IND_OFF | PCI_EXP_SLTCTL_PCC);
+    qtest_qmp_eventwait(e.qts, "DEVICE_DELETED");
+    g_assert_cmphex(qpci_config_readw(e.dev, PCI_VENDOR_ID), ==, 0xffff);
+    ep_drop(&port);
     ep_quit(&e);
 }
 
@@ -812,7 +952,8 @@ static void test_migration(void)
            COPY(.flags = SVA_EP_FLAG_SRC_LOCAL | SVA_EP_FLAG_IRQ,
                 .src = 0x18, .length = 0x2000));
 
-    Ep to = ep_find(qtest_initf(MACHINE ON_ROOT_BUS " -incoming %s", uri), 4);
+    Ep to = ep_find(qtest_initf(MACHINE ON_ROOT_BUS "%s -incoming %s", engine,
+                               uri), 4);
     qtest_qmp_assert_success(
         e.qts, "{ 'execute': 'migrate', 'arguments': { 'uri': %s } }", uri);
     wait_query(e.qts, "query-migrate", "completed");
@@ -831,6 +972,57 @@ static void test_migration(void)
     ep_quit(&to);
     unlink(path);
     g_assert_cmpint(rmdir(dir), ==, 0);
+}
+
+static void in_iothread(const void *opaque)
+{
+    void (*test)(void) = opaque;
+
+    engine = IN_IOTHREAD;
+    test();
+    engine = "";
+}
+
+static void test_flr(void)
+{
+    test_reset(reset_by_flr);
+}
+
+static void test_system_reset(void)
+{
+    test_reset(reset_by_system);
+}
+
+static void add_iothread_tests(void)
+{
+    static const struct {
+        const char *name;
+        void (*test)(void);
+    } tests[] = {
+        { "copy", test_copy },
+        { "fill", test_fill },
+        { "compare", test_compare },
+        { "refused", test_refused },
+        { "bus-error", test_bus_error },
+        { "own-bar", test_own_bar },
+        { "busy", test_busy },
+        { "reset/flr", test_flr },
+        { "reset/system", test_system_reset },
+        { "repeat", test_repeat },
+        { "repeat-compare", test_repeat_compare },
+        { "burst", test_burst },
+        { "halt", test_halt },
+        { "unplug", test_unplug_at_work },
+        { "interrupt", test_interrupt },
+        { "migration", test_migration },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(tests); i++) {
+        g_autofree char *path =
+            g_strdup_printf("/sva-endpoint/iothread/%s", tests[i].name);
+
+        qtest_add_data_func(path, tests[i].test, in_iothread);
+    }
 }
 
 int main(int argc, char **argv)
@@ -857,6 +1049,11 @@ int main(int argc, char **argv)
     qtest_add_func("/sva-endpoint/reset/own-dma", test_reset_by_own_dma);
     qtest_add_func("/sva-endpoint/unplug/own-dma", test_unplug_by_own_dma);
     qtest_add_func("/sva-endpoint/interrupt", test_interrupt);
+    qtest_add_func("/sva-endpoint/repeat", test_repeat);
+    qtest_add_func("/sva-endpoint/repeat-compare", test_repeat_compare);
+    qtest_add_func("/sva-endpoint/burst", test_burst);
+    qtest_add_func("/sva-endpoint/halt", test_halt);
     qtest_add_func("/sva-endpoint/migration", test_migration);
+    add_iothread_tests();
     return g_test_run();
 }

@@ -54,6 +54,7 @@
 #define SVA_EP_OPS              0x0008  /* 64 RO: bit n set = opcode n exists */
 #define SVA_EP_LOCAL_BYTES      0x0010  /* 32 RO: size of the local buffer */
 #define SVA_EP_LENGTH_MAX       0x0014  /* 32 RO: longest command, in bytes */
+#define SVA_EP_FLAGS            0x0018  /* 32 RO: command flags that exist */
 #define SVA_EP_CONTROL          0x0020  /* 32 WO, reads as zero */
 #define   SVA_EP_CONTROL_RESET  (1u << 0)
 
@@ -68,6 +69,7 @@
 #define SVA_EP_SLOT_CMD         0x1000  /* 64 bytes RW: struct sva_ep_cmd */
 #define SVA_EP_SLOT_DOORBELL    0x1040  /* 32 WO, reads as zero */
 #define   SVA_EP_DOORBELL_START (1u << 0)
+#define   SVA_EP_DOORBELL_STOP  (1u << 1) /* repeat no more */
 #define SVA_EP_SLOT_STATUS      0x1044  /* 32 RO: SVA_EP_STATUS_* */
 #define SVA_EP_SLOT_ERROR       0x1048  /* 32 RO: SVA_EP_ERR_* */
 #define SVA_EP_SLOT_FAULT_ADDR  0x1050  /* 64 RO: valid for READ and WRITE */
@@ -97,6 +99,8 @@
 #define SVA_EP_FLAG_SRC_LOCAL   (1u << 0) /* src is a local buffer offset */
 #define SVA_EP_FLAG_DST_LOCAL   (1u << 1) /* dst is a local buffer offset */
 #define SVA_EP_FLAG_IRQ         (1u << 2) /* interrupt when the command ends */
+#define SVA_EP_FLAG_BURST       (1u << 3) /* one access for all of a side */
+#define SVA_EP_FLAG_REPEAT      (1u << 4) /* again and again until STOP */
 
 /* Longest command. */
 #define SVA_EP_LENGTH_LIMIT     0x100000u
@@ -112,10 +116,12 @@
  * One command.  A field that the operation does not use must be zero:
  *
  *              src     dst     operand   flags
- *   COPY       used    used    zero      SRC_LOCAL DST_LOCAL IRQ
- *   FILL       zero    used    used      DST_LOCAL IRQ
- *   CHECKSUM   used    zero    zero      SRC_LOCAL IRQ
- *   COMPARE    used    used    zero      SRC_LOCAL DST_LOCAL IRQ
+ *   COPY       used    used    zero      SRC_LOCAL DST_LOCAL
+ *   FILL       zero    used    used      DST_LOCAL
+ *   CHECKSUM   used    zero    zero      SRC_LOCAL
+ *   COMPARE    used    used    zero      SRC_LOCAL DST_LOCAL
+ *
+ * and all of them take IRQ, BURST and REPEAT.
  */
 struct sva_ep_cmd {
     uint8_t opcode;
