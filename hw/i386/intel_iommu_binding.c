@@ -31,13 +31,46 @@ static void forget_faults(VtdBinding *b)
     }
 }
 
-static void free_stage1(VtdBinding *b)
+/* What a binding is attached to, besides the parent and the empty table. */
+typedef struct Tables {
+    VtdHostDomain *domain;
+    uint32_t stage2;
+    uint32_t stage1;
+} Tables;
+
+static Tables tables_of(const VtdBinding *b)
 {
-    if (b->stage1) {
+    return (Tables){ b->domain, b->stage2, b->stage1 };
+}
+
+static void set_tables(VtdBinding *b, Tables t)
+{
+    b->domain = t.domain;
+    b->stage2 = t.stage2;
+    b->stage1 = t.stage1;
+}
+
+/* Nothing is attached to them any more. */
+static void free_tables(VtdBinding *b, Tables t)
+{
+    if (t.stage1) {
         forget_faults(b);
-        free_hwpt(b, b->stage1);
-        b->stage1 = 0;
+        free_hwpt(b, t.stage1);
     }
+    if (t.stage2) {
+        free_hwpt(b, t.stage2);
+    }
+    if (t.domain) {
+        vtd_host_domain_put(b->dev->domains, t.domain);
+    }
+}
+
+static void free_own_tables(VtdBinding *b)
+{
+    Tables t = tables_of(b);
+
+    set_tables(b, (Tables){ 0 });
+    free_tables(b, t);
 }
 
 const char *vtd_binding_state_name(VtdBindingState state)
@@ -46,6 +79,8 @@ const char *vtd_binding_state_name(VtdBindingState state)
         [VTD_BINDING_IDENTITY] = "identity",
         [VTD_BINDING_BLOCKED] = "blocked",
         [VTD_BINDING_FIRST_STAGE] = "first-stage",
+        [VTD_BINDING_SECOND_STAGE] = "second-stage",
+        [VTD_BINDING_NESTED] = "nested",
     };
 
     return names[state];
@@ -85,7 +120,7 @@ static void forget_entries(VtdBinding *b)
 
 void vtd_binding_free(VtdBinding *b)
 {
-    free_stage1(b);
+    free_own_tables(b);
     forget_entries(b);
     g_free(b);
 }
@@ -137,7 +172,7 @@ void vtd_binding_block(VtdBinding *b)
         return;
     }
     if (detach(b) || attach(b, b->dev->empty, VTD_BINDING_BLOCKED)) {
-        free_stage1(b);
+        free_own_tables(b);
     } else {
         lose_control(b);
     }
@@ -149,13 +184,13 @@ void vtd_binding_identity(VtdBinding *b)
         return;
     }
     if (attach(b, b->dev->parent, VTD_BINDING_IDENTITY)) {
-        free_stage1(b);
+        free_own_tables(b);
     } else {
         vtd_binding_block(b);
     }
 }
 
-static bool same_tables(const VtdConfig *a, const VtdConfig *b)
+static bool same_first_stage(const VtdConfig *a, const VtdConfig *b)
 {
     return a->fs_table == b->fs_table && a->fs_levels == b->fs_levels &&
            a->supervisor_enable == b->supervisor_enable &&
@@ -163,39 +198,90 @@ static bool same_tables(const VtdConfig *a, const VtdConfig *b)
            a->write_protect == b->write_protect;
 }
 
-bool vtd_binding_first_stage(VtdBinding *b, const VtdConfig *config)
+static bool same_tables(const VtdBinding *b, VtdBindingState state,
+                        const VtdConfig *config)
+{
+    return b->state == state &&
+           (state == VTD_BINDING_SECOND_STAGE ||
+            same_first_stage(&b->config, config)) &&
+           (state == VTD_BINDING_FIRST_STAGE ||
+            vtd_host_domain_is(b->domain, config));
+}
+
+/* A HWPT over the guest's second stage; @flags as for all, or for a parent. */
+static int make_stage2(VtdBinding *b, const VtdConfig *config, uint32_t flags,
+                       Tables *t)
+{
+    VtdBindingDevice *dev = b->dev;
+
+    t->domain = vtd_host_domain_get(dev->domains, &dev->source, config);
+    if (!t->domain) {
+        return -ENOMEM;
+    }
+    return vtd_iommufd_alloc_paging(dev->vfio->iommufd->fd, dev->vfio->devid,
+                                    vtd_host_domain_ioas(t->domain),
+                                    flags | dev->hwpt.flags, &t->stage2);
+}
+
+static int make_stage1(VtdBinding *b, const VtdConfig *config, uint32_t parent,
+                       Tables *t)
 {
     VtdBindingDevice *dev = b->dev;
     struct iommu_hwpt_vtd_s1 data;
-    uint32_t old = b->stage1;
-    uint32_t hwpt;
     int error;
 
-    if (b->state == VTD_BINDING_FIRST_STAGE &&
-        same_tables(&b->config, config)) {
+    vtd_iommufd_encode_s1(config, &data);
+    error = vtd_iommufd_alloc_s1(dev->vfio->iommufd->fd, dev->vfio->devid,
+                                 parent, dev->hwpt, &data, &t->stage1);
+    dev->counters->stage1_hwpts += !error;
+    return error;
+}
+
+static int make_tables(VtdBinding *b, const VtdConfig *config, Tables *t)
+{
+    int error;
+
+    switch (config->kind) {
+    case VTD_FIRST_STAGE:
+        return make_stage1(b, config, b->dev->parent, t);
+    case VTD_SECOND_STAGE:
+        return make_stage2(b, config, 0, t);
+    default:
+        error = make_stage2(b, config, IOMMU_HWPT_ALLOC_NEST_PARENT, t);
+        return error ? error : make_stage1(b, config, t->stage2, t);
+    }
+}
+
+bool vtd_binding_translate(VtdBinding *b, const VtdConfig *config)
+{
+    static const VtdBindingState states[] = {
+        [VTD_FIRST_STAGE] = VTD_BINDING_FIRST_STAGE,
+        [VTD_SECOND_STAGE] = VTD_BINDING_SECOND_STAGE,
+        [VTD_NESTED] = VTD_BINDING_NESTED,
+    };
+    VtdBindingState state = states[config->kind];
+    Tables now = { 0 };
+    Tables before = tables_of(b);
+    int error;
+
+    if (same_tables(b, state, config)) {
         b->config = *config;
         return true;
     }
-    vtd_iommufd_encode_s1(config, &data);
-    error = vtd_iommufd_alloc_s1(dev->vfio->iommufd->fd, dev->vfio->devid,
-                                 dev->parent, dev->hwpt, &data, &hwpt);
+    error = make_tables(b, config, &now);
     if (error) {
-        count_error(b, "take the guest's first-stage table", error);
+        count_error(b, "take the guest's tables", error);
+    }
+    if (error || !attach(b, state == VTD_BINDING_SECOND_STAGE ? now.stage2 :
+                                                                now.stage1,
+                         state)) {
+        free_tables(b, now);
         vtd_binding_block(b);
         return false;
     }
-    dev->counters->stage1_hwpts++;
-    if (!attach(b, hwpt, VTD_BINDING_FIRST_STAGE)) {
-        free_hwpt(b, hwpt);
-        vtd_binding_block(b);
-        return false;
-    }
-    b->stage1 = hwpt;
+    set_tables(b, now);
     b->config = *config;
-    if (old) {
-        forget_faults(b);
-        free_hwpt(b, old);
-    }
+    free_tables(b, before);
     return true;
 }
 
@@ -210,7 +296,7 @@ void vtd_binding_return(VtdBinding *b, uint32_t hwpt)
 
 bool vtd_binding_covered(const VtdBinding *b, const VtdNotice *notice)
 {
-    if (b->state != VTD_BINDING_FIRST_STAGE) {
+    if (!b->stage1) {
         return false;
     }
     if (notice->scope == VTD_SCOPE_GLOBAL) {

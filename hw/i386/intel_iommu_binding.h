@@ -11,6 +11,7 @@
 #define HW_I386_INTEL_IOMMU_BINDING_H
 
 #include "hw/vfio/vfio-common.h"
+#include "intel_iommu_domain.h"
 #include "intel_iommu_faults.h"
 #include "intel_iommu_iommufd.h"
 #include "intel_iommu_space.h"
@@ -19,6 +20,8 @@ typedef enum VtdBindingState {
     VTD_BINDING_IDENTITY,    /* on the parent: guest-physical addresses */
     VTD_BINDING_BLOCKED,     /* detached, or on the empty table: no DMA */
     VTD_BINDING_FIRST_STAGE, /* on a stage-1 HWPT over the parent */
+    VTD_BINDING_SECOND_STAGE, /* on a HWPT over the guest's domain */
+    VTD_BINDING_NESTED, /* on a stage-1 HWPT over such a one */
 } VtdBindingState;
 
 const char *vtd_binding_state_name(VtdBindingState state);
@@ -42,14 +45,18 @@ typedef struct VtdBindingDevice {
     VtdFaultQueue *faults; /* or NULL */
     uint32_t parent;     /* HWPT id */
     uint32_t empty;      /* HWPT id; nothing is mapped there */
+    VtdDomainSource source; /* of the guest's second-stage domains... */
+    GSList **domains;       /* ...and those that there are */
 } VtdBindingDevice;
 
 typedef struct VtdBinding {
     VtdBindingDevice *dev;
     uint32_t pasid; /* or VTD_NO_PASID */
     VtdBindingState state;
-    uint32_t stage1; /* HWPT id, VTD_BINDING_FIRST_STAGE only */
-    VtdConfig config; /* what stage1 was made of */
+    VtdHostDomain *domain; /* second stage and nested: the guest's... */
+    uint32_t stage2;       /* ...and the HWPT id over it */
+    uint32_t stage1; /* HWPT id, first stage and nested */
+    VtdConfig config; /* what they were made of */
 
     /* Invalidations of the current batch, not yet passed down. */
     struct iommu_hwpt_vtd_s1_invalidate *entry; /* room for VTD_BATCH_MAX */
@@ -68,8 +75,11 @@ void vtd_binding_identity(VtdBinding *binding);
 /* If the host cannot be made to do it, the machine is stopped. */
 void vtd_binding_block(VtdBinding *binding);
 
-/* False: the host does not want this table; the binding is blocked. */
-bool vtd_binding_first_stage(VtdBinding *binding, const VtdConfig *config);
+/*
+ * First stage, second stage or nested, as @config says.  False: the host does
+ * not want these tables; the binding is blocked.
+ */
+bool vtd_binding_translate(VtdBinding *binding, const VtdConfig *config);
 
 /* The device goes back to VFIO's own page table; the binding counts as
  * blocked. */

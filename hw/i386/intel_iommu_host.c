@@ -45,6 +45,7 @@ struct VtdHost {
     DeviceListener realized; /* devices whose capabilities are not final yet */
     GPtrArray *devices; /* of VtdHostDevice */
     GSList *memories; /* of VtdGuestMemory */
+    GSList *domains; /* of VtdHostDomain */
     VtdHostCounters counters;
     VtdFaultCounters faults;
 };
@@ -131,17 +132,8 @@ static void mirror_config(VtdUnit *unit, VtdSource *source, VtdBinding *b,
     case VTD_PASS_THROUGH:
         vtd_binding_identity(b);
         break;
-    case VTD_FIRST_STAGE:
-        accepted = vtd_binding_first_stage(b, config);
-        break;
-    case VTD_SECOND_STAGE:
-    case VTD_NESTED:
-        warn_report_once("intel-iommu: %s: the guest chose second-stage "
-                         "translation, which is not passed to the host; the "
-                         "device is blocked",
-                         b->dev->vfio->name);
-        vtd_binding_block(b);
-        accepted = false;
+    default:
+        accepted = vtd_binding_translate(b, config);
         break;
     }
     if (!accepted && !config->fault_disable) {
@@ -303,6 +295,32 @@ static void mirror_all(VtdHost *host, const VtdNotice *notice)
     }
 }
 
+static void block_domain(VtdBinding *b, void *domain)
+{
+    if (b->domain == domain) {
+        vtd_binding_block(b);
+    }
+}
+
+/* False: the host has not followed; who used the domain is blocked. */
+static bool update_domains(VtdHost *host, const VtdNotice *notice)
+{
+    GSList *next;
+    bool good = true;
+
+    for (GSList *link = host->domains; link; link = next) {
+        VtdHostDomain *domain = link->data;
+
+        next = link->next; /* the domain may go with its last user */
+        if (!vtd_host_domain_invalidate(domain, notice)) {
+            host->counters.errors++;
+            for_each_binding(host, block_domain, domain);
+            good = false;
+        }
+    }
+    return good;
+}
+
 static void answer_page_request(VtdHost *host, const VtdNotice *notice)
 {
     for (unsigned i = 0; i < host->devices->len; i++) {
@@ -337,6 +355,12 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
             }
             break;
         case VTD_NOTICE_IOTLB:
+            if (!update_domains(host, &notices[i])) {
+                *done = i;
+                result = VTD_DELIVERY_REFUSED;
+                break;
+            }
+            /* fall through */
         case VTD_NOTICE_PASID_IOTLB:
             if (s->forward_invalidation) {
                 for_each_binding(host, keep_invalidation, &kept);
@@ -361,11 +385,18 @@ static QDict *describe_binding(const VtdBinding *b)
         qdict_put_int(d, "pasid", b->pasid);
     }
     qdict_put_str(d, "state", vtd_binding_state_name(b->state));
-    if (b->state == VTD_BINDING_FIRST_STAGE) {
-        qdict_put_int(d, "hwpt", b->stage1);
+    if (b->stage1 || b->stage2) {
         qdict_put_int(d, "domain", b->config.did);
+    }
+    if (b->stage1) {
+        qdict_put_int(d, "hwpt", b->stage1);
         qdict_put_int(d, "table", b->config.fs_table);
         qdict_put_int(d, "levels", b->config.fs_levels);
+    }
+    if (b->stage2) {
+        qdict_put_int(d, "second-stage-hwpt", b->stage2);
+        qdict_put_int(d, "second-stage-table", b->config.ss_table);
+        qdict_put_int(d, "second-stage-levels", b->config.ss_levels);
     }
     return d;
 }
@@ -593,6 +624,11 @@ static bool open_parent(VtdHostDevice *dev, Error **errp)
     if (!dev->memory) {
         return false;
     }
+    dev->common.source = (VtdDomainSource){
+        .iommu_state = dev->space->iommu_state,
+        .iommufd = vfio_of(dev)->iommufd,
+        .memory_ioas = vtd_guest_memory_ioas(dev->memory),
+    };
     error = vtd_iommufd_alloc_paging(iommufd_of(dev), vfio_of(dev)->devid,
                                      vtd_guest_memory_ioas(dev->memory),
                                      IOMMU_HWPT_ALLOC_NEST_PARENT |
@@ -720,6 +756,7 @@ static VtdHostDevice *device_new(VtdAddressSpace *space, VFIODevice *vfio,
     dev->space = space;
     dev->common.vfio = vfio;
     dev->common.counters = &s->host->counters;
+    dev->common.domains = &s->host->domains;
     if (s->unit->caps.ecap & VTD_ECAP_PASID) {
         dev->pasid_bits = MIN(info->pasid_bits, VTD_PASID_MAX_BITS);
     }

@@ -231,19 +231,121 @@ static void test_changed(void)
     host_finish(&h);
 }
 
-/* Second stage is not passed on: blocked, and the guest is told. */
-static void test_not_mirrored(void)
+/* --- The guest's second stage --------------------------------------------- */
+
+/* Pages of the second stage that PASID is under, or that lies below its first
+ * stage. */
+static void put_second_stage(Host *h, unsigned pgtt)
+{
+    uint64_t at = PASID_TABLE + PASID * 64;
+
+    qtest_writeq(h->g.qts, at + 8, PASID_DID);
+    qtest_writeq(h->g.qts, at + 16, PASID_TABLES);
+    qtest_writeq(h->g.qts, at,
+                 SS_TABLES | pgtt << 6 | 2 << 2 | VTD_PASID_P);
+    invalidate_pasid_cache(h, PC_PASID, PASID);
+}
+
+static void invalidate_second_stage(Host *h, uint64_t iova)
+{
+    guest_submit(&h->g, (uint64_t)PASID_DID << 16 | 3 << 4 | 2, iova);
+    guest_wait(&h->g);
+}
+
+static void test_second_stage(void)
 {
     Host h = host_new("");
+    GuestTables p;
 
     start_with_pasid(&h);
-    put_entry(&h, PASID, VTD_PGTT_SECOND_STAGE, PASID_DID, 0);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    p = guest_second_stage();
+    guest_map(&h.g, &p, IOVA, PAGE_B);
+    guest_map(&h.g, &p, IOVA + 0x1000, PAGE_C);
+    put_second_stage(&h, VTD_PGTT_SECOND_STAGE);
+    use_pasid(&h, PASID);
+    guest_assert_maps(&h.g, IOVA + 0x238, PAGE_B + 0x238);
+    guest_assert_maps(&h.g, IOVA + 0x1238, PAGE_C + 0x238);
+    g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==, 0);
+
+    /* A change counts from its invalidation on; the other page stays. */
+    guest_map(&h.g, &p, IOVA, PAGE_A);
+    guest_assert_maps(&h.g, IOVA, PAGE_B);
+    invalidate_second_stage(&h, IOVA);
+    guest_assert_maps(&h.g, IOVA, PAGE_A);
+    guest_assert_maps(&h.g, IOVA + 0x1000, PAGE_C);
+    qtest_writeq(h.g.qts, guest_entry(&h.g, &p, IOVA, 1), 0);
+    invalidate_second_stage(&h, IOVA);
     assert_pasid_refused(&h, PASID);
-    g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_FR),
-                    ==, 0x5b);
-    g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_PV),
-                    ==, PASID);
+    guest_assert_maps(&h.g, IOVA + 0x1000, PAGE_C);
+
+    clear_entry(&h, PASID);
+    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
+    host_finish(&h);
+}
+
+/* Beyond memory and in the interrupt range nothing is mapped, and around it
+ * all is. */
+static void test_second_stage_holes(void)
+{
+    Host h = host_new("");
+    GuestTables p;
+    uint64_t value;
+
+    start_with_pasid(&h);
+    p = guest_second_stage();
+    guest_map(&h.g, &p, IOVA, RAM_END + 0x1000);
+    /* 2 MiB with the range's first half, from PAGE_A's 2 MiB. */
+    qtest_writeq(h.g.qts, guest_entry(&h.g, &p, 0xfec00000, 2),
+                 (PAGE_A & ~0x1fffffull) | 0x83);
+    qtest_writeq(h.g.qts, guest_entry(&h.g, &p, 0xfee00000, 2),
+                 (PAGE_A & ~0x1fffffull) | 0x83);
+    put_second_stage(&h, VTD_PGTT_SECOND_STAGE);
+    assert_pasid_refused(&h, PASID);
+    guest_assert_maps(&h.g, 0xfedff000, (PAGE_A & ~0x1fffffull) + 0x1ff000);
+    guest_assert_maps(&h.g, 0xfef00000, (PAGE_A & ~0x1fffffull) + 0x100000);
+    g_assert_cmpint(guest_dma_read(&h.g, 0xfee00000, &value), ==,
+                    SVA_EP_ERR_READ);
+    host_finish(&h);
+}
+
+static void test_nested(void)
+{
+    Host h = host_new("");
+    GuestTables fs = pasid_tables(), ss;
+
+    start_with_pasid(&h);
+    fs.moved = MOVED;
+    ss = guest_second_stage();
+    guest_map(&h.g, &fs, IOVA, PAGE_B);
+    guest_map_moved(&h.g, &ss, PASID_TABLES);
+    guest_map(&h.g, &ss, PAGE_B, PAGE_C);
+    put_second_stage(&h, VTD_PGTT_NESTED);
+    assert_pasid_maps(&h, PASID, PAGE_C);
+    guest_map(&h.g, &ss, PAGE_B, PAGE_A);
+    invalidate_second_stage(&h, PAGE_B);
+    assert_pasid_maps(&h, PASID, PAGE_A);
+    host_finish(&h);
+}
+
+/* The host does not let go of a page: blocked, and the queue stops. */
+static void test_second_stage_stuck(void)
+{
+    Host h = host_new("");
+    GuestTables p;
+
+    start_with_pasid(&h);
+    p = guest_second_stage();
+    guest_map(&h.g, &p, IOVA, PAGE_B);
+    put_second_stage(&h, VTD_PGTT_SECOND_STAGE);
+    assert_pasid_maps(&h, PASID, PAGE_B);
+    qtest_writeq(h.g.qts, guest_entry(&h.g, &p, IOVA, 1), 0);
+    host_fail(&h, IOMMU_IOAS_UNMAP, 0, 1, EIO);
+    guest_submit(&h.g, (uint64_t)PASID_DID << 16 | 3 << 4 | 2, IOVA);
+    g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==, VTD_FSTS_IQE);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
+    assert_pasid_refused(&h, PASID);
+    host_fail_nothing(&h);
     host_finish(&h);
 }
 
@@ -457,7 +559,10 @@ int main(int argc, char **argv)
     qtest_add_func("/host/pasid/removed", test_removed);
     qtest_add_func("/host/pasid/added", test_added);
     qtest_add_func("/host/pasid/changed", test_changed);
-    qtest_add_func("/host/pasid/not-mirrored", test_not_mirrored);
+    qtest_add_func("/host/pasid/second-stage", test_second_stage);
+    qtest_add_func("/host/pasid/second-stage-holes", test_second_stage_holes);
+    qtest_add_func("/host/pasid/second-stage-stuck", test_second_stage_stuck);
+    qtest_add_func("/host/pasid/nested", test_nested);
     qtest_add_func("/host/pasid/all-gone", test_all_gone);
     qtest_add_func("/host/pasid/refused", test_refused);
     qtest_add_func("/host/pasid/query-devices", test_query_devices);
