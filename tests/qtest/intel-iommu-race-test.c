@@ -5,9 +5,9 @@
  * seen an invalidation complete, no access uses the old one.
  *
  * Each access is one memcpy() of 1 MiB behind one translation, so that most of
- * the time one is under way.  The unit itself looks for it: the status of a
- * wait descriptor lies at the end of the page that was given up.  A write that
- * is not over overwrites it, a read that is not over meets it.  The guest's
+ * the time one is under way.  The unit itself looks for it: the status of wait
+ * descriptors lies at both ends of the page that was given up.  A write that is
+ * not over overwrites one, a read that is not over meets one.  The guest's
  * memory is shared with this program, for speed.
  *
  * Some tests leave nothing to chance: they hold the thread in the middle of an
@@ -24,12 +24,16 @@
 
 #define ROUNDS 200
 #define READ_ROUNDS 600 /* reads are half of what the engine does then */
-#define HELD_ROUNDS 10
+#define HELD_ROUNDS 4
 #define ENDPOINTS 2
 
 #define PAGE (2 * MiB)
 #define BURST SVA_EP_LENGTH_LIMIT
 #define STEP 4096
+/* Words near the ends of an access: memcpy() may begin or end with the very
+ * first and the very last bytes. */
+#define LOW_END STEP
+#define HIGH_END (BURST - STEP)
 #define FILLING 0x5a5a5a5a5a5a5a5aull
 
 #define UNDRAINED "-device intel-iommu,dma-drain=off "
@@ -321,11 +325,16 @@ static void submit_wait(Race *r, uint64_t pa)
     put(r, (uint64_t)token(r) << 32 | 1 << 5 | 5, pa);
 }
 
-/* Near the end of the page that an endpoint's address does not mean any more:
- * memcpy() may begin with the very last bytes. */
-static uint64_t old_end(Race *r, Runner *e)
+/* The page that an endpoint's address does not mean any more. */
+static uint64_t old_page(Race *r, Runner *e)
 {
-    return e->page[r->round % 2] + BURST - STEP;
+    return e->page[r->round % 2];
+}
+
+/* Of the marks on it, one lies where memcpy() has not been yet. */
+static bool has_marks(Race *r, uint64_t page)
+{
+    return has_status(r, page + LOW_END) && has_status(r, page + HIGH_END);
 }
 
 /* Invalidate, and have the old pages marked as soon as that is complete; all
@@ -339,7 +348,8 @@ static unsigned submit_all(Race *r, Submit *submit)
     submit(r);
     head = r->g.tail;
     for (unsigned i = 0; i < r->runners; i++) {
-        submit_wait(r, old_end(r, &r->runner[i]));
+        submit_wait(r, old_page(r, &r->runner[i]) + LOW_END);
+        submit_wait(r, old_page(r, &r->runner[i]) + HIGH_END);
     }
     submit_wait(r, STATUS);
     qtest_writeq(r->g.qts, REGS + VTD_REG_IQT, r->g.tail);
@@ -377,7 +387,7 @@ static bool writes_were_over(Race *r)
         Runner *e = &r->runner[i];
 
         await_write(r, e->page[(r->round + 1) % 2]);
-        over &= has_status(r, old_end(r, e));
+        over &= has_marks(r, old_page(r, e));
     }
     return over;
 }
@@ -388,7 +398,8 @@ static bool reads_were_over(Race *r)
 
     for (unsigned i = 0; i < r->runners; i++) {
         over &= await_read(&r->runner[i]);
-        *word(r, old_end(r, &r->runner[i])) = FILLING;
+        *word(r, old_page(r, &r->runner[i]) + LOW_END) = FILLING;
+        *word(r, old_page(r, &r->runner[i]) + HIGH_END) = FILLING;
     }
     return over;
 }
@@ -484,10 +495,10 @@ static void release(pid_t thread)
     ptrace(PTRACE_DETACH, thread, 0, 0);
 }
 
-/* Whether a word that was cleared has not been written yet. */
+/* Whether a word between the ends that was cleared is not written yet. */
 static bool has_gap(Race *r, uint64_t page)
 {
-    for (uint64_t at = STEP; at < BURST; at += STEP) {
+    for (uint64_t at = LOW_END + STEP; at < HIGH_END; at += STEP) {
         if (!qatomic_read(word(r, page + at))) {
             return true;
         }
@@ -495,18 +506,28 @@ static bool has_gap(Race *r, uint64_t page)
     return false;
 }
 
-/* Hold the thread in the middle of a write to @page.  memcpy() goes upward,
- * except that the very first bytes may be its last: one that has written the
- * lowest word, which was cleared last, still has to write the others. */
+/*
+ * Hold the thread in the middle of a write to @page.
+ *
+ * Whether memcpy() goes up or down: an access that has written one end and not
+ * a word between the ends, which was cleared before, has not crossed that.
+ * What is found at the other end was written by the access before it, which
+ * had.
+ */
 static void hold(Race *r, pid_t thread, uint64_t page)
 {
     gint64 deadline = deadline_from_now();
+    uint64_t *low = word(r, page + LOW_END), *high = word(r, page + HIGH_END);
 
     for (;;) {
-        for (uint64_t at = BURST - STEP; at; at -= STEP) {
+        for (uint64_t at = LOW_END + STEP; at < HIGH_END; at += STEP) {
             qatomic_set(word(r, page + at), 0);
         }
-        while (!qatomic_load_acquire(word(r, page + STEP))) {
+        smp_mb();
+        qatomic_set(low, 0);
+        qatomic_set(high, 0);
+        while (!qatomic_load_acquire(low) || !qatomic_load_acquire(high)) {
+            sched_yield();
             g_assert_cmpint(g_get_monotonic_time(), <, deadline);
         }
         stop_thread(thread);
@@ -541,11 +562,11 @@ static void run_held(Race *r, void (*change)(Race *r), Submit *submit)
         bool told = false;
         unsigned head;
 
-        hold(r, thread, e->page[r->round % 2]);
+        hold(r, thread, old_page(r, e));
         change(r);
         head = submit_all(r, submit);
         for (int i = 0; i < 100; i++) {
-            told |= has_status(r, old_end(r, e)) ||
+            told |= has_status(r, old_page(r, e) + LOW_END) ||
                     guest_reg64(&r->g, VTD_REG_IQH) != head;
         }
         release(thread);
