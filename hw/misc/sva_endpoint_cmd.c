@@ -92,7 +92,7 @@ uint32_t sva_ep_check(const struct sva_ep_cmd *cmd)
         return SVA_EP_ERR_FLAGS;
     }
     if (cmd->reserved0 || cmd->reserved1 || cmd->reserved2 ||
-        cmd->reserved3[0] || cmd->reserved3[1] || cmd->reserved3[2] ||
+        cmd->completion || cmd->reserved3[0] || cmd->reserved3[1] ||
         (cmd->src && !sva_ep_ops[cmd->opcode].src) ||
         (cmd->dst && !sva_ep_ops[cmd->opcode].dst) ||
         (cmd->operand && !sva_ep_ops[cmd->opcode].operand)) {

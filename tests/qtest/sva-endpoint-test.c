@@ -126,7 +126,7 @@ static void write_slot(Ep *e, const struct sva_ep_cmd *cmd)
         cmd->dst,
         cmd->length | (uint64_t)cmd->reserved2 << 32,
         cmd->operand,
-        cmd->reserved3[0], cmd->reserved3[1], cmd->reserved3[2],
+        cmd->completion, cmd->reserved3[0], cmd->reserved3[1],
     };
 
     for (int i = 0; i < ARRAY_SIZE(words); i++) {
@@ -482,9 +482,9 @@ static const struct {
     { SVA_EP_ERR_RESERVED, COPY(.reserved0 = 0x80) },
     { SVA_EP_ERR_RESERVED, COPY(.reserved1 = 1) },
     { SVA_EP_ERR_RESERVED, COPY(.reserved2 = 1u << 31) },
+    { SVA_EP_ERR_RESERVED, COPY(.completion = 0x1000) },
     { SVA_EP_ERR_RESERVED, COPY(.reserved3 = { 1 }) },
-    { SVA_EP_ERR_RESERVED, COPY(.reserved3 = { 0, 1 }) },
-    { SVA_EP_ERR_RESERVED, COPY(.reserved3 = { 0, 0, 1ull << 63 }) },
+    { SVA_EP_ERR_RESERVED, COPY(.reserved3 = { 0, 1ull << 63 }) },
     { SVA_EP_ERR_RESERVED, COPY(.operand = 1) },
     { SVA_EP_ERR_RESERVED, OP(FILL, .src = 1, .dst = AREA_B) },
     { SVA_EP_ERR_RESERVED, OP(CHECKSUM, .src = AREA_A, .dst = 1) },
