@@ -5,8 +5,9 @@
 #include "qemu/bswap.h"
 #include "sva_endpoint_cmd.h"
 
-/* Flags that all operations take. */
-#define ANY_OP (SVA_EP_FLAG_IRQ | SVA_EP_FLAG_BURST | SVA_EP_FLAG_REPEAT)
+/* Flags of the slot, and flags that all operations but SWAP take. */
+#define SLOT_ONLY (SVA_EP_FLAG_BURST | SVA_EP_FLAG_REPEAT)
+#define ANY_OP (SVA_EP_FLAG_IRQ | SLOT_ONLY)
 
 /* What each operation takes; an opcode without flags does not exist. */
 static const struct {
@@ -32,6 +33,10 @@ static const struct {
         .flags = SVA_EP_FLAG_SRC_LOCAL | SVA_EP_FLAG_DST_LOCAL |
                  ANY_OP,
         .src = true, .dst = true,
+    },
+    [SVA_EP_OP_SWAP] = {
+        .flags = SVA_EP_FLAG_IRQ,
+        .dst = true, .operand = true,
     },
 };
 
@@ -72,6 +77,7 @@ struct sva_ep_cmd sva_ep_decode(const uint8_t *raw)
     cmd.length = le32_to_cpu(cmd.length);
     cmd.reserved2 = le32_to_cpu(cmd.reserved2);
     cmd.operand = le64_to_cpu(cmd.operand);
+    cmd.completion = le64_to_cpu(cmd.completion);
     return cmd;
 }
 
@@ -83,22 +89,37 @@ static bool sva_ep_range_ok(bool local, uint64_t addr, uint32_t length)
     return addr <= UINT64_MAX - (length - 1);
 }
 
-uint32_t sva_ep_check(const struct sva_ep_cmd *cmd)
+/* That of what is there; SVA_EP_ERR_NONE if its fields can be relied on. */
+static uint32_t check_form(const struct sva_ep_cmd *cmd, bool in_queue)
 {
     if (!sva_ep_op_exists(cmd->opcode)) {
         return SVA_EP_ERR_OPCODE;
     }
-    if (cmd->flags & ~sva_ep_ops[cmd->opcode].flags) {
+    if (cmd->flags & ~sva_ep_ops[cmd->opcode].flags ||
+        (in_queue && (cmd->flags & SLOT_ONLY))) {
         return SVA_EP_ERR_FLAGS;
     }
     if (cmd->reserved0 || cmd->reserved1 || cmd->reserved2 ||
-        cmd->completion || cmd->reserved3[0] || cmd->reserved3[1] ||
+        (cmd->completion && !in_queue) ||
+        cmd->reserved3[0] || cmd->reserved3[1] ||
         (cmd->src && !sva_ep_ops[cmd->opcode].src) ||
         (cmd->dst && !sva_ep_ops[cmd->opcode].dst) ||
         (cmd->operand && !sva_ep_ops[cmd->opcode].operand)) {
         return SVA_EP_ERR_RESERVED;
     }
-    if (!cmd->length || cmd->length > SVA_EP_LENGTH_LIMIT) {
+    return SVA_EP_ERR_NONE;
+}
+
+uint32_t sva_ep_check(const struct sva_ep_cmd *cmd, bool in_queue)
+{
+    bool is_swap = cmd->opcode == SVA_EP_OP_SWAP;
+    uint32_t error = check_form(cmd, in_queue);
+
+    if (error != SVA_EP_ERR_NONE) {
+        return error;
+    }
+    if (!cmd->length || cmd->length > SVA_EP_LENGTH_LIMIT ||
+        (is_swap && cmd->length != 8)) {
         return SVA_EP_ERR_LENGTH;
     }
     if (!sva_ep_range_ok(cmd->flags & SVA_EP_FLAG_SRC_LOCAL,
@@ -106,6 +127,10 @@ uint32_t sva_ep_check(const struct sva_ep_cmd *cmd)
         !sva_ep_range_ok(cmd->flags & SVA_EP_FLAG_DST_LOCAL,
                          cmd->dst, cmd->length)) {
         return SVA_EP_ERR_RANGE;
+    }
+    if ((is_swap && cmd->dst % 8) ||
+        cmd->completion % SVA_EP_COMPLETION_SIZE) {
+        return SVA_EP_ERR_ALIGN;
     }
     return SVA_EP_ERR_NONE;
 }

@@ -14,9 +14,10 @@ uint32_t sva_ep_flag_mask(void);
 
 struct sva_ep_cmd sva_ep_decode(const uint8_t *raw);
 
-/* The error of a command that must not start, or SVA_EP_ERR_NONE.  The
- * functions below take commands without such an error. */
-uint32_t sva_ep_check(const struct sva_ep_cmd *cmd);
+/* The error of a command of a queue or of the slot that must not start, or
+ * SVA_EP_ERR_NONE.  The functions below take commands without such an
+ * error. */
+uint32_t sva_ep_check(const struct sva_ep_cmd *cmd, bool in_queue);
 
 /* Whether the command reads what src stands for. */
 bool sva_ep_has_src(const struct sva_ep_cmd *cmd);

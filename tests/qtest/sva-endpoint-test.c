@@ -231,10 +231,10 @@ static void test_identity(void)
     g_assert_cmphex(qpci_config_readw(e.dev, PCI_DEVICE_ID), ==, 0x5fa0);
     g_assert_cmphex(qpci_config_readw(e.dev, PCI_CLASS_DEVICE), ==, 0x1200);
     g_assert_cmphex(reg32(&e, SVA_EP_ID), ==, SVA_EP_ID_MAGIC);
-    g_assert_cmphex(reg32(&e, SVA_EP_VERSION), ==, SVA_EP_VERSION_1_0);
+    g_assert_cmphex(reg32(&e, SVA_EP_VERSION), ==, SVA_EP_VERSION_1_1);
     g_assert_cmphex(reg64(&e, SVA_EP_ID), ==,
-                    (uint64_t)SVA_EP_VERSION_1_0 << 32 | SVA_EP_ID_MAGIC);
-    g_assert_cmphex(reg64(&e, SVA_EP_OPS), ==, 0x1e);
+                    (uint64_t)SVA_EP_VERSION_1_1 << 32 | SVA_EP_ID_MAGIC);
+    g_assert_cmphex(reg64(&e, SVA_EP_OPS), ==, 0x3e);
     g_assert_cmphex(reg32(&e, SVA_EP_FLAGS), ==, 0x1f);
     g_assert_cmphex(reg32(&e, SVA_EP_LOCAL_BYTES), ==, 64 * KiB);
     g_assert_cmphex(reg32(&e, SVA_EP_LENGTH_MAX), ==, 1 * MiB);
@@ -471,7 +471,7 @@ static const struct {
     struct sva_ep_cmd cmd;
 } refused[] = {
     { SVA_EP_ERR_OPCODE, { .opcode = 0 } },
-    { SVA_EP_ERR_OPCODE, { .opcode = 5, .length = 8 } },
+    { SVA_EP_ERR_OPCODE, { .opcode = 6, .length = 8 } },
     { SVA_EP_ERR_OPCODE, { .opcode = 0xff, .length = 8 } },
     { SVA_EP_ERR_FLAGS, COPY(.flags = 1u << 5) },
     { SVA_EP_ERR_FLAGS, COPY(.flags = 1u << 15) },
