@@ -166,22 +166,61 @@ TEST(dma_is_untranslated_while_translation_is_disabled)
     check_refused(m, page);
 }
 
-TEST(second_stage_only_blocks_the_device)
+/* The endpoint's PASID entry with a second stage, alone or below @first. */
+static void use_second_stage(Machine *m, const PageTable *second,
+                             const PageTable *first)
+{
+    use_nothing(m);
+    tables_pasid(&m->tables, m->pasid_dir, PASID,
+                 &(PasidEntry){
+                     .pgtt = first ? TABLES_PGTT_NESTED :
+                                     TABLES_PGTT_SECOND_STAGE,
+                     .did = DID,
+                     .ss_levels = second->levels,
+                     .ss_table = second->root,
+                     .fs_levels = 4,
+                     .fs_table = first ? first->root : 0,
+                 });
+    flush_entry(m);
+}
+
+TEST(the_second_stage_of_the_guest_is_followed)
 {
     Machine *m = working_machine();
     PageTable table = tables_page_table(&m->tables, STAGE_SECOND, 4, 0);
 
     tables_map(&m->tables, &table, IOVA, page_of(m, NEW), 12, MAP_RW);
-    use_nothing(m);
-    tables_pasid(&m->tables, m->pasid_dir, PASID,
-                 &(PasidEntry){
-                     .pgtt = TABLES_PGTT_SECOND_STAGE,
-                     .did = DID,
-                     .ss_levels = 4,
-                     .ss_table = table.root,
-                 });
-    flush_entry(m);
-    check_refused(m, IOVA);
+    use_second_stage(m, &table, NULL);
+    CHECK_EQ(endpoint_read(&m->endpoint, IOVA), NEW);
+    check_refused(m, IOVA + PAGE);
+
+    tables_map(&m->tables, &table, IOVA, page_of(m, OLD), 12, MAP_RW);
+    CHECK_EQ(endpoint_read(&m->endpoint, IOVA), NEW);
+    unit_iotlb_pages(&m->unit, DID, IOVA, 0);
+    unit_wait(&m->unit);
+    CHECK_EQ(endpoint_read(&m->endpoint, IOVA), OLD);
+}
+
+TEST(the_guest_nests_the_two)
+{
+    Machine *m = working_machine();
+    PageTable second = tables_page_table(&m->tables, STAGE_SECOND, 4, 0);
+    uint64_t page = page_of(m, OLD), other = page_of(m, NEW);
+
+    /* Where the first stage's tables are, all is where it was. */
+    tables_map_range(&m->tables, &second, 0, 0, VM_RAM_SIZE, 21, MAP_RW);
+    tables_map(&m->tables, &second, IOVA, other, 12, MAP_RW);
+    map(m, IOVA, page, 12);
+    map(m, IOVA + PAGE, IOVA, 12);
+    use_second_stage(m, &second, &m->pages);
+    CHECK_EQ(endpoint_read(&m->endpoint, IOVA), OLD);
+    CHECK_EQ(endpoint_read(&m->endpoint, IOVA + PAGE), NEW);
+
+    tables_map(&m->tables, &second, IOVA, page, 12, MAP_RW);
+    CHECK_EQ(endpoint_read(&m->endpoint, IOVA + PAGE), NEW);
+    unit_iotlb_pages(&m->unit, DID, IOVA, 0);
+    unit_wait(&m->unit);
+    CHECK_EQ(endpoint_read(&m->endpoint, IOVA + PAGE), OLD);
 }
 
 TEST(a_reset_leaves_dma_untranslated)
