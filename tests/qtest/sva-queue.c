@@ -137,7 +137,9 @@ struct sva_ep_completion sva_wait(SvaGuest *s, unsigned n, unsigned at)
     uint64_t record = RECORD(n, at);
     struct sva_ep_completion c;
 
-    UNTIL(qtest_readl(s->g.qts, record));
+    UNTIL(qtest_readl(s->g.qts, record) ||
+          sva_qreg(s, n, SVA_EP_QSTATE) == SVA_EP_QSTATE_FAILED);
+    g_assert_cmpint(sva_qreg(s, n, SVA_EP_QERROR), ==, SVA_EP_ERR_NONE);
     c.status = qtest_readl(s->g.qts, record);
     c.error = qtest_readl(s->g.qts, record + 4);
     c.fault_addr = qtest_readq(s->g.qts, record + 8);
@@ -197,7 +199,7 @@ SvaTables sva_tables(SvaGuest *s)
         for (unsigned n = 0; n < SVA_EP_QUEUE_COUNT; n++) {
             guest_map(&s->g, &t.of[i], RING(n), RING(n));
         }
-        sva_set_pasid_entry(s, i, &t.of[i], VTD_PASID_SRE | VTD_PASID_ERE);
+        sva_set_pasid_entry(s, i, &t.of[i], VTD_PASID_ERE);
     }
     t.of[0] = t.of[1];
     guest_queue_on(&s->g);
