@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "sva-queue.h"
 #include "hw/pci/pci_regs.h"
+#include "qobject/qdict.h"
 
 #define SUCCESS 0
 #define INVALID 1
@@ -398,6 +399,76 @@ static void test_not_allowed(void)
     guest_finish(&s.g);
 }
 
+/* --- Migration ------------------------------------------------------------ */
+
+static void wait_query(QTestState *qts, const char *query, const char *status)
+{
+    gint64 deadline = g_get_monotonic_time() + 120 * G_USEC_PER_SEC;
+    bool reached = false;
+
+    while (!reached) {
+        g_autoptr(QDict) rsp = qtest_qmp_assert_success_ref(
+            qts, "{ 'execute': %s }", query);
+
+        reached = !g_strcmp0(qdict_get_try_str(rsp, "status"), status);
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_usleep(1000);
+    }
+}
+
+/* The same guest on another machine; @s is gone. */
+static SvaGuest migrate(SvaGuest *s)
+{
+    g_autofree char *dir = g_dir_make_tmp("sva-pages-XXXXXX", NULL);
+    g_autofree char *path = g_strdup_printf("%s/state", dir);
+    g_autofree char *uri = g_strdup_printf("file:%s", path);
+    SvaGuest to = *s;
+
+    qtest_qmp_assert_success(
+        s->g.qts, "{ 'execute': 'migrate', 'arguments': { 'uri': %s } }", uri);
+    wait_query(s->g.qts, "query-migrate", "completed");
+    to.g.qts = qtest_initf(MACHINE SVM_UNIT
+                           "-device sva-endpoint,addr=4 -incoming %s", uri);
+    wait_query(to.g.qts, "query-status", "running");
+    to.g.bus = qpci_new_pc(to.g.qts, NULL);
+    to.g.dev = qpci_device_find(to.g.bus, SID);
+    g_assert_nonnull(to.g.dev);
+    guest_finish(&s->g);
+    unlink(path);
+    g_assert_cmpint(rmdir(dir), ==, 0);
+    return to;
+}
+
+/* A request goes along, and is answered where it arrives. */
+static void test_migration(void)
+{
+    SvaTables t;
+    SvaGuest s = start(SVM_UNIT, &t, 1);
+    unsigned first, second;
+
+    sva_queue_on(&s, 0, WITH_PRI, PASID_1);
+    sva_queue_on(&s, 1, WITH_PRI, PASID_2);
+    guest_map(&s.g, &t.of[2], IOVA, PAGE_B);
+    sva_assert_maps(&s, 1, IOVA, PAGE_B);
+    first = sva_post(&s, 0, SVA_FILL(IOVA, 5));
+    sva_wait_state(&s, 0, SVA_EP_QSTATE_PAGE_WAIT);
+    second = sva_post(&s, 1, SVA_FILL(IOVA + 0x1000, 6));
+    sva_wait_state(&s, 1, SVA_EP_QSTATE_PAGE_WAIT);
+
+    s = migrate(&s);
+    g_assert_cmpint(sva_qreg(&s, 0, SVA_EP_QSTATE), ==,
+                    SVA_EP_QSTATE_PAGE_WAIT);
+    resolve(&s, &t, PASID_1, PAGE_A);
+    g_assert_cmpint(sva_wait(&s, 0, first).error, ==, SVA_EP_ERR_NONE);
+    g_assert_cmphex(qtest_readq(s.g.qts, PAGE_A), ==, 5);
+    resolve(&s, &t, PASID_2, PAGE_C);
+    g_assert_cmpint(sva_wait(&s, 1, second).error, ==, SVA_EP_ERR_NONE);
+    g_assert_cmphex(qtest_readq(s.g.qts, PAGE_C), ==, 6);
+    g_assert_cmpint(sva_qreg(&s, 1, SVA_EP_QDONE), ==, 2);
+    g_assert_cmpint(sva_count(&s, SVA_EP_COUNT_UNEXPECTED), ==, 0);
+    guest_finish(&s.g);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -416,5 +487,6 @@ int main(int argc, char **argv)
                    test_reset_while_waiting);
     qtest_add_func("/intel-iommu/pages/turned-off", test_turned_off);
     qtest_add_func("/intel-iommu/pages/not-allowed", test_not_allowed);
+    qtest_add_func("/intel-iommu/pages/migration", test_migration);
     return g_test_run();
 }

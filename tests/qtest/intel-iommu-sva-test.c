@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "sva-queue.h"
 #include "hw/pci/pci_regs.h"
+#include "qemu/cutils.h"
 
 #define CODE 0x7f0000008000ull
 #define BIG 0x7f0000200000ull
@@ -429,6 +430,64 @@ static void test_unit_as_target(void)
     guest_finish(&s.g);
 }
 
+/* Keep queue 0 busy with commands of 1 MiB each. */
+static void post_large(SvaGuest *s)
+{
+    struct sva_ep_cmd cmd = SVA_FILL(BIG, 0x0123456789abcdef);
+
+    cmd.length = MiB;
+    while ((s->tail[0] + 1) % RING_ENTRIES !=
+           sva_user(s, 0, SVA_EP_UQ_HEAD)) {
+        sva_post(s, 0, cmd);
+    }
+}
+
+/*
+ * Pages change under an engine that runs beside everything else: once the
+ * wait descriptor is through, the old ones are not written any more.
+ */
+static void check_nothing_late(uint32_t ctl)
+{
+    g_autofree uint8_t *got = g_malloc(64 * KiB);
+    SvaTables t;
+    SvaGuest s = start(ENGINE_THREAD SVM_UNIT, &t);
+    uint64_t slot = guest_entry(&s.g, &t.of[1], BIG, 2);
+    uint64_t old = 32 * MiB, new = 34 * MiB;
+
+    qtest_writeq(s.g.qts, slot, old | VTD_FS_PS | t.of[1].leaf_bits);
+    sva_queue_on(&s, 0, ctl, PASID_1);
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t done;
+
+        post_large(&s);
+        done = sva_count(&s, SVA_EP_QUEUE_REG(0, SVA_EP_QDONE));
+        qtest_writeq(s.g.qts, slot, new | VTD_FS_PS | t.of[1].leaf_bits);
+        guest_submit(&s.g, (uint64_t)DID << 16 | 1 << 4 | 2, 0);
+        sva_invalidate_device(&s, PASID_1, BIG, 2 * MiB);
+        guest_wait(&s.g);
+        qtest_memset(s.g.qts, old, 0, 2 * MiB);
+        while (sva_count(&s, SVA_EP_QUEUE_REG(0, SVA_EP_QDONE)) < done + 2) {
+            post_large(&s);
+        }
+        for (unsigned at = 0; at < MiB; at += 64 * KiB) {
+            qtest_memread(s.g.qts, old + at, got, 64 * KiB);
+            g_assert_true(buffer_is_zero(got, 64 * KiB));
+        }
+        g_assert_cmphex(qtest_readq(s.g.qts, new), ==, 0x0123456789abcdef);
+        old = new;
+        new = 66 * MiB - old;
+    }
+    g_assert_cmpint(sva_qreg(&s, 0, SVA_EP_QERROR), ==, 0);
+    g_assert_cmpint(sva_count(&s, SVA_EP_COUNT_FAILED), ==, 0);
+    guest_finish(&s.g);
+}
+
+static void test_nothing_late(void)
+{
+    check_nothing_late(WITH_PASID);
+    check_nothing_late(WITH_ATS);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -448,5 +507,6 @@ int main(int argc, char **argv)
     qtest_add_func("/intel-iommu/sva/swap", test_swap);
     qtest_add_func("/intel-iommu/sva/smallest-unit", test_smallest_unit);
     qtest_add_func("/intel-iommu/sva/unit-as-target", test_unit_as_target);
+    qtest_add_func("/intel-iommu/sva/nothing-late", test_nothing_late);
     return g_test_run();
 }
