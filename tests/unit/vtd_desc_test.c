@@ -159,6 +159,23 @@ TEST(iotlb_address_mask_beyond_MAMV_is_refused)
     compose(true, true);
     for (unsigned am = 19; am < 64; am++) {
         CHECK_EQ(decode(2 | G(3), am, false), VTD_QUEUE_RESERVED);
+    }
+}
+
+/* MAMV is about second-stage only; Linux drops the kernel's half, of order 35,
+ * when it frees kernel page tables while processes are bound. */
+TEST(pasid_iotlb_address_mask_is_not_limited_by_MAMV)
+{
+    compose(true, true);
+    for (unsigned am = 0; am <= 52; am++) {
+        CHECK_EQ(decode(6 | G(3), 0xffff800000000000 | am, true),
+                 VTD_QUEUE_OK);
+        CHECK_EQ(desc.notice.order, am);
+        CHECK_EQ(desc.notice.addr,
+                 am == 52 ? 0 :
+                            0xffff800000000000 & ~((0x1000ull << am) - 1));
+    }
+    for (unsigned am = 53; am < 64; am++) {
         CHECK_EQ(decode(6 | G(3), am, true), VTD_QUEUE_RESERVED);
     }
 }

@@ -48,6 +48,9 @@
 #define RESP_LPIG VTD_BIT(2) /* of older drivers; there is one response */
 #define RESP_GROUP VTD_BITS(11, 3)
 
+/* 2^52 pages of 4 KiB: all 64-bit addresses */
+#define ORDER_OF_ALL 52
+
 /* Granularities of the G field */
 enum { G_GLOBAL = 1,
        G_DOMAIN = 2,
@@ -86,22 +89,22 @@ unsigned vtd_desc_size_coded(uint64_t *addr, bool size_bit)
     unsigned order = 0;
 
     if (size_bit) {
-        while (order < 52 && (page & VTD_BIT(order))) {
+        while (order < ORDER_OF_ALL && (page & VTD_BIT(order))) {
             order++;
         }
-        order = order < 52 ? order + 1 : 52;
+        order = order < ORDER_OF_ALL ? order + 1 : ORDER_OF_ALL;
     }
-    *addr = order >= 52 ? 0 : page >> order << (order + VTD_PAGE_SHIFT);
+    *addr = order >= ORDER_OF_ALL ? 0 : page >> order << (order + VTD_PAGE_SHIFT);
     return order;
 }
 
 /* Pages named by ADDR and AM; a too large AM is an error of the guest. */
-static VtdQueueError decode_pages(const VtdCaps *caps, uint64_t qw1,
+static VtdQueueError decode_pages(unsigned max_order, uint64_t qw1,
                                   VtdNotice *n)
 {
     n->order = vtd_get(qw1, A_AM);
     n->leaf_only = qw1 & A_IH;
-    if (n->order > vtd_caps_max_order(caps)) {
+    if (n->order > max_order) {
         return VTD_QUEUE_RESERVED;
     }
     n->addr = (qw1 & A_ADDR) & ~((VTD_PAGE_SIZE << n->order) - 1);
@@ -134,7 +137,7 @@ static VtdQueueError decode_iotlb(const VtdCaps *caps, const uint64_t *qw,
         return VTD_QUEUE_RESERVED;
     }
     if (n->scope == VTD_SCOPE_PAGE) {
-        return decode_pages(caps, qw[1], n);
+        return decode_pages(vtd_caps_max_order(caps), qw[1], n);
     }
     return VTD_QUEUE_OK;
 }
@@ -206,8 +209,9 @@ static VtdQueueError decode_wait(const VtdCaps *caps, const uint64_t *qw,
     return reserved((qw[0] & ~known) | (qw[1] & ~WAIT_ADDR));
 }
 
-static VtdQueueError decode_pasid_iotlb(const VtdCaps *caps,
-                                        const uint64_t *qw, VtdNotice *n)
+/* CAP.MAMV limits second-stage masks only (11.4.2): here any size is right, and
+ * Linux uses it, up to the kernel's half of the address space. */
+static VtdQueueError decode_pasid_iotlb(const uint64_t *qw, VtdNotice *n)
 {
     n->kind = VTD_NOTICE_PASID_IOTLB;
     n->did = vtd_get(qw[0], D_DID);
@@ -222,7 +226,7 @@ static VtdQueueError decode_pasid_iotlb(const VtdCaps *caps,
         return VTD_QUEUE_OK;
     case PIOTLB_PAGE:
         n->scope = VTD_SCOPE_PAGE;
-        return decode_pages(caps, qw[1], n);
+        return decode_pages(ORDER_OF_ALL, qw[1], n);
     default:
         return VTD_QUEUE_RESERVED;
     }
@@ -310,7 +314,7 @@ VtdQueueError vtd_desc_decode(const VtdCaps *caps,
     }
     switch (desc->type) {
     case VTD_DESC_PASID_IOTLB:
-        return decode_pasid_iotlb(caps, qw, &desc->notice);
+        return decode_pasid_iotlb(qw, &desc->notice);
     case VTD_DESC_PASID_CACHE:
         return decode_pasid_cache(qw, &desc->notice);
     case VTD_DESC_PASID_DEVICE_TLB:
