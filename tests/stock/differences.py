@@ -65,6 +65,8 @@ DIFFERENCES = [
       TAKEN, STUCK),
     D('interrupt-mask', 'descriptor*', r'interrupt/.*|interrupt mask .*',
       STUCK, TAKEN),
+    D('pasid-iotlb-mask', 'descriptor*',
+      r'pasid-iotlb/pages?: bit 6[89]|pasid-iotlb order \d+', TAKEN, STUCK),
     D('pasid-cache-checks', 'descriptor*',
       r'pasid-cache/.*|.*: bit \d|type 0x7', STUCK, TAKEN),
     D('queue-width', 'queue-registers/wide',
