@@ -97,6 +97,10 @@ static void fetch(SvaEndpoint *s, SvaQueue *q)
     struct sva_ep_cmd cmd;
     uint32_t error;
 
+    if (q->head == q->tail) { /* software took it back */
+        q->state = SVA_EP_QSTATE_IDLE;
+        return;
+    }
     if (!queue_access(s, q, SVA_READ, q->base + q->head * SVA_EP_CMD_SIZE, raw,
                       sizeof(raw)) ||
         q->state != SVA_EP_QSTATE_RUNNING) {

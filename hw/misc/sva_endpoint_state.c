@@ -33,10 +33,6 @@ static bool queue_is_possible(const SvaQueue *q)
                  : q->head || q->tail)) {
         return false;
     }
-    if (q->state == SVA_EP_QSTATE_RUNNING && q->phase == SVA_PHASE_FETCH &&
-        q->head == q->tail) {
-        return false;
-    }
     if (q->state == SVA_EP_QSTATE_PAGE_WAIT && !page->outstanding &&
         !page->wants_room) {
         return false;

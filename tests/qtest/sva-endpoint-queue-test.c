@@ -204,6 +204,22 @@ static void test_ring(void)
     guest_finish(&s.g);
 }
 
+/* A doorbell that is taken back before the engine has looked. */
+static void test_tail_back(void)
+{
+    SvaGuest s = sva_start(NO_IOMMU);
+
+    sva_queue_on(&s, 0, 0, 0);
+    qtest_qmp_assert_success(s.g.qts, "{ 'execute': 'stop' }");
+    sva_post(&s, 0, SVA_FILL(PAGE_A, 1));
+    sva_set_user(&s, 0, SVA_EP_UQ_TAIL, 0);
+    qtest_qmp_assert_success(s.g.qts, "{ 'execute': 'cont' }");
+    sva_wait_state(&s, 0, SVA_EP_QSTATE_IDLE);
+    g_assert_cmpint(sva_user(&s, 0, SVA_EP_UQ_HEAD), ==, 0);
+    g_assert_cmphex(qtest_readq(s.g.qts, PAGE_A), ==, 0);
+    guest_finish(&s.g);
+}
+
 /* The device's own registers as its ring, its target and its record. */
 static void check_own_registers(const char *options)
 {
@@ -335,6 +351,7 @@ int main(int argc, char **argv)
     qtest_add_func("/sva-endpoint/queue/swap", test_swap_in_slot);
     qtest_add_func("/sva-endpoint/queue/refused", test_refused);
     qtest_add_func("/sva-endpoint/queue/ring", test_ring);
+    qtest_add_func("/sva-endpoint/queue/tail-back", test_tail_back);
     qtest_add_func("/sva-endpoint/queue/own-registers", test_own_registers);
     qtest_add_func("/sva-endpoint/queue/no-iommu", test_no_iommu);
     qtest_add_func("/sva-endpoint/queue/control", test_control);
