@@ -28,6 +28,12 @@
 #include "system/iommufd.h"
 #include "trace/trace-hw_i386_vtd.h"
 
+/*
+ * PASIDs of one device that are bound at a time.  Each has a page table of the
+ * host's kernel, and a guest can fill its PASID table as it likes.
+ */
+#define MAX_PASIDS 4096
+
 struct VtdHostDevice {
     VtdBindingDevice common;
     VtdAddressSpace *space;
@@ -184,6 +190,15 @@ static void mirror_pasid(VtdHostDevice *dev, uint32_t pasid)
         vtd_binding_block(b);
         g_hash_table_remove(dev->pasids, key);
     } else if (!gone) {
+        if (!b && g_hash_table_size(dev->pasids) == MAX_PASIDS) {
+            warn_report_once("intel-iommu: %s: the guest uses more than %u "
+                             "PASIDs; further ones are blocked",
+                             vfio_of(dev)->name, MAX_PASIDS);
+            if (!config.fault_disable) {
+                vtd_report_fault(unit, &source, VTD_FAULT_SM_PASID_INVALID, 0);
+            }
+            return;
+        }
         if (!b) {
             b = vtd_binding_new(&dev->common, pasid);
             g_hash_table_insert(dev->pasids, key, b);
@@ -204,7 +219,8 @@ static void mirror_pasids(VtdHostDevice *dev)
     for (guint i = 0; i < count; i++) {
         mirror_pasid(dev, GPOINTER_TO_UINT(bound[i]));
     }
-    for (uint32_t pasid = 0; vtd_next_pasid(unit, sid, &pasid) &&
+    for (uint32_t pasid = 0; g_hash_table_size(dev->pasids) < MAX_PASIDS &&
+                             vtd_next_pasid(unit, sid, &pasid) &&
                              pasid < 1u << dev->pasid_bits; pasid++) {
         if (!g_hash_table_contains(dev->pasids, GUINT_TO_POINTER(pasid))) {
             mirror_pasid(dev, pasid);

@@ -216,7 +216,7 @@ void unit_flush_second_stage(const Maps *second);
 
 /* --- device.c ------------------------------------------------------------ */
 
-#define DEVICE_PASIDS 16
+#define DEVICE_PASIDS 4224
 #define DEVICE_IRQS 5 /* indices of VFIO */
 
 typedef struct Device Device;

@@ -396,6 +396,43 @@ static void test_refused(void)
     host_finish(&h);
 }
 
+/* A guest that fills its PASID table does not fill the host's memory. */
+static void test_many(void)
+{
+    enum { LIMIT = 4096, TABLES = LIMIT / 64 + 1, FIRST = 64 };
+    const uint64_t tables = 0x800000;
+    uint64_t entry[64][8] = { };
+    Host h = host_new("");
+
+    for (unsigned i = 0; i < 64; i++) {
+        entry[i][0] = VTD_PGTT_FIRST_STAGE << 6 | VTD_PASID_P;
+        entry[i][1] = PASID_DID;
+        entry[i][2] = FS_TABLES;
+    }
+    start(&h, WITH_PASIDS);
+    for (unsigned i = 0; i < TABLES; i++) {
+        qtest_memwrite(h.g.qts, tables + i * 4096, entry, sizeof(entry));
+        qtest_writeq(h.g.qts, PASID_DIR + (FIRST / 64 + i) * 8,
+                     (tables + i * 4096) | VTD_PDIR_P);
+    }
+    invalidate_pasid_cache(&h, PC_GLOBAL, 0);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, LIMIT);
+    assert_pasid_maps(&h, FIRST, PAGE_A);
+    assert_pasid_maps(&h, FIRST + LIMIT - 1, PAGE_A);
+    assert_pasid_refused(&h, FIRST + LIMIT);
+    /* The guest is told when it asks for one more... */
+    invalidate_pasid_cache(&h, PC_PASID, FIRST + LIMIT);
+    g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_FR),
+                    ==, 0x5b);
+    /* ...and gets it in place of another. */
+    qtest_writeq(h.g.qts, tables, 0);
+    invalidate_pasid_cache(&h, PC_PASID, FIRST);
+    invalidate_pasid_cache(&h, PC_PASID, FIRST + LIMIT);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, LIMIT);
+    assert_pasid_maps(&h, FIRST + LIMIT, PAGE_A);
+    host_finish(&h);
+}
+
 /* --- What the user sees of it --------------------------------------------- */
 
 static QObject *property(Host *h, const char *name)
@@ -565,6 +602,7 @@ int main(int argc, char **argv)
     qtest_add_func("/host/pasid/nested", test_nested);
     qtest_add_func("/host/pasid/all-gone", test_all_gone);
     qtest_add_func("/host/pasid/refused", test_refused);
+    qtest_add_func("/host/pasid/many", test_many);
     qtest_add_func("/host/pasid/query-devices", test_query_devices);
     qtest_add_func("/host/pasid/query-features", test_query_features);
     qtest_add_func("/host/pasid/capability", test_capability);
