@@ -342,6 +342,78 @@ static void test_stop_and_reset(void)
     guest_finish(&s.g);
 }
 
+/* DMA to its own configuration space: the function resets in the middle. */
+static void test_reset_by_own_dma(void)
+{
+    SvaGuest s = sva_start(NO_IOMMU);
+    uint8_t exp = qpci_find_capability(s.g.dev, PCI_CAP_ID_EXP, 0);
+    uint64_t config = sva_capability(&s, PCI_EXT_CAP_ID_PASID) & ~0xfffull;
+    struct sva_ep_cmd cmd = SVA_COPY(PAGE_A, config + exp + PCI_EXP_DEVCTL);
+
+    qtest_writew(s.g.qts, PAGE_A, PCI_EXP_DEVCTL_BCR_FLR);
+    cmd.length = 2;
+    sva_queue_on(&s, 0, 0, 0);
+    sva_post(&s, 0, cmd);
+    qpci_config_writel(s.g.dev, PCI_BASE_ADDRESS_0, s.g.bar.addr);
+    qpci_config_writel(s.g.dev, PCI_BASE_ADDRESS_4, s.queues.addr);
+    qpci_device_enable(s.g.dev);
+    sva_wait_state(&s, 0, SVA_EP_QSTATE_DISABLED);
+    g_assert_cmpint(sva_qreg(&s, 0, SVA_EP_QCTL), ==, 0);
+    g_assert_cmpint(sva_count(&s, SVA_EP_COUNT_DONE), ==, 0);
+    g_assert_cmpint(sva_count(&s, SVA_EP_COUNT_WRITTEN), ==, 0);
+    sva_queue_on(&s, 0, 0, 0);
+    sva_assert_maps(&s, 0, PAGE_A, PAGE_A);
+    guest_finish(&s.g);
+}
+
+/* Whatever is written: it works again after a reset. */
+static void check_any_writes(const char *options)
+{
+    SvaGuest s = sva_start(options);
+    GRand *rand = g_rand_new_with_seed(42);
+
+    for (unsigned i = 0; i < 3000; i++) {
+        unsigned n = g_rand_int_range(rand, 0, SVA_EP_QUEUE_COUNT);
+        unsigned reg = g_rand_int_range(rand, 0, 12) * 4;
+        uint32_t value = g_rand_int(rand) & (1u << i % 32);
+
+        switch (g_rand_int_range(rand, 0, 5)) {
+        case 0:
+            sva_set_qreg(&s, n, reg, g_rand_int(rand) & 0x3f);
+            break;
+        case 1:
+            sva_set_user(&s, n, reg, value);
+            break;
+        case 2:
+            qpci_io_writeq(s.g.dev, s.queues,
+                           SVA_EP_UQ_REG(n, reg & ~7u), value);
+            break;
+        case 3:
+            sva_set_user(&s, n, SVA_EP_UQ_TAIL, g_rand_int(rand) % 8);
+            break;
+        default:
+            sva_enable(&s, i & 1, i & 2, i & 7);
+            break;
+        }
+    }
+    g_rand_free(rand);
+    sva_enable(&s, false, false, 0);
+    qpci_io_writel(s.g.dev, s.g.bar, SVA_EP_CONTROL, SVA_EP_CONTROL_RESET);
+    for (unsigned n = 0; n < SVA_EP_QUEUE_COUNT; n++) {
+        g_assert_cmpint(sva_qreg(&s, n, SVA_EP_QSTATE), ==,
+                        SVA_EP_QSTATE_DISABLED);
+    }
+    sva_queue_on(&s, 0, 0, 0);
+    sva_assert_maps(&s, 0, PAGE_A, PAGE_A);
+    guest_finish(&s.g);
+}
+
+static void test_any_writes(void)
+{
+    check_any_writes(NO_IOMMU);
+    check_any_writes(ENGINE_THREAD SVM_UNIT);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -357,5 +429,8 @@ int main(int argc, char **argv)
     qtest_add_func("/sva-endpoint/queue/control", test_control);
     qtest_add_func("/sva-endpoint/queue/interrupt", test_interrupt);
     qtest_add_func("/sva-endpoint/queue/stop-and-reset", test_stop_and_reset);
+    qtest_add_func("/sva-endpoint/queue/reset-by-own-dma",
+                   test_reset_by_own_dma);
+    qtest_add_func("/sva-endpoint/queue/any-writes", test_any_writes);
     return g_test_run();
 }
