@@ -2,7 +2,7 @@
 #
 # Thin: every target is a script that does nothing when nothing is to be done.
 
-LAYERS := unit fuzz qtest host libvirt guest rig
+LAYERS := unit fuzz qtest host libvirt guest rig sva
 
 .DEFAULT_GOAL := all
 .PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-stock check-coverage
@@ -28,7 +28,7 @@ fuzz:
 check-coverage:
 	@scripts/check-coverage
 
-check-qtest check-host check-libvirt check-guest check-rig check-stock: check-%: build/config.mak
+check-qtest check-host check-libvirt check-guest check-rig check-sva check-stock: check-%: build/config.mak
 	@scripts/check $*
 
 check-style:
