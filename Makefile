@@ -2,10 +2,10 @@
 #
 # Thin: every target is a script that does nothing when nothing is to be done.
 
-LAYERS := unit fuzz qtest host libvirt guest rig sva
+LAYERS := unit fuzz qtest host libvirt guest rig
 
 .DEFAULT_GOAL := all
-.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-stock check-coverage
+.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-sva check-stock check-coverage
 
 build/config.mak:
 	@./configure
@@ -50,6 +50,7 @@ help:
 	@echo 'make demo         the whole path, told hop by hop, with a verdict'
 	@echo 'make check        all tests; one layer: $(LAYERS:%=check-%)'
 	@echo 'make fuzz         look for failing inputs; FUZZ_SECONDS=60 for each program'
+	@echo 'make check-sva    processes that share their address space with a device'
 	@echo 'make check-stock  compare with the same QEMU that has its own intel-iommu'
 	@echo 'make check-coverage  how much of the model its unit tests run'
 	@echo 'make check-style  layout and first lines of the source files'
