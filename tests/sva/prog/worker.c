@@ -53,8 +53,11 @@ static void work(void *opaque)
         uint8_t *pages = pages_get(WORK);
 
         for (size_t at = 0; at < WORK; at += 16 * PAGE) {
-            Result result = queue_fill(queue, pages + at, at, 16 * PAGE);
+            Result result;
 
+            do {
+                result = queue_fill(queue, pages + at, at, 16 * PAGE);
+            } while (result.error == SVA_EP_ERR_PAGE_TIMEOUT);
             if (result.error == SVA_EP_ERR_STOPPED) {
                 /* Then the page is gone already. */
                 queue_state(queue);

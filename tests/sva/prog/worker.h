@@ -17,7 +17,8 @@ typedef struct Worker {
 } Worker;
 
 /* Has the device write to untouched memory for ever, with a page request for
- * each page; ends well when it has lost its queue. */
+ * each page; ends well when it has lost its queue.  Tries again what has not
+ * been answered in time. */
 pid_t worker_start(Worker *worker, unsigned timeout_ms);
 
 /*
