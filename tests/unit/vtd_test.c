@@ -302,3 +302,65 @@ TEST(effects_happen_without_the_lock)
     command(VTD_GCMD_SRTP, 0);
     CHECK_EQ(count, 5);
 }
+
+/* PASIDs that have an entry. */
+
+static void start_with_pasids(void)
+{
+    guest_start(options_nested());
+    guest_scalable();
+    tables_scalable_context(&guest.tables, guest.root, GUEST_SID,
+                            &(ScalableContext){
+                                .pasid_dir = guest.pasid_dir,
+                                .pasid_enable = true,
+                            });
+    tables_pasid(&guest.tables, guest.pasid_dir, 3, &(PasidEntry){ 0 });
+    tables_pasid(&guest.tables, guest.pasid_dir, 63, &(PasidEntry){ 0 });
+    tables_pasid(&guest.tables, guest.pasid_dir, 200, &(PasidEntry){ 0 });
+}
+
+TEST(the_next_pasid_with_an_entry)
+{
+    static const uint32_t wanted[] = { 3, 63, 200 };
+    uint32_t pasid = 0;
+
+    start_with_pasids();
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK(vtd_next_pasid(&guest.unit, GUEST_SID, &pasid));
+        CHECK_EQ(pasid, wanted[i]);
+        pasid++;
+    }
+    CHECK(!vtd_next_pasid(&guest.unit, GUEST_SID, &pasid));
+    pasid = 200;
+    CHECK(vtd_next_pasid(&guest.unit, GUEST_SID, &pasid));
+    CHECK_EQ(pasid, 200);
+}
+
+TEST(absent_directory_entries_are_passed_over)
+{
+    uint32_t pasid = 64;
+
+    start_with_pasids();
+    fake_env_forget(&guest.env);
+    CHECK(vtd_next_pasid(&guest.unit, GUEST_SID, &pasid));
+    CHECK_EQ(pasid, 200);
+    /* Root and context, three directory entries, PASIDs 192 to 200. */
+    CHECK_EQ(fake_env_reads(&guest.env), 2 + 3 + 9);
+}
+
+TEST(no_pasid_without_translation_tables_or_permission)
+{
+    uint32_t pasid = 0;
+
+    start_with_pasids();
+    CHECK(!vtd_next_pasid(&guest.unit, GUEST_SID + 1, &pasid));
+    command(0, VTD_GCMD_TE);
+    CHECK(!vtd_next_pasid(&guest.unit, GUEST_SID, &pasid));
+    enable_translation();
+    tables_scalable_context(&guest.tables, guest.root, GUEST_SID,
+                            &(ScalableContext){
+                                .pasid_dir = guest.pasid_dir,
+                            });
+    CHECK(!vtd_next_pasid(&guest.unit, GUEST_SID, &pasid));
+    CHECK_EQ(pasid, 0);
+}
