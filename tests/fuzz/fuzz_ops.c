@@ -285,3 +285,13 @@ void run_ops(const FuzzOp *ops, unsigned count)
         ops[input_below(count)]();
     }
 }
+
+int run_in_world(const uint8_t *data, size_t size, const FuzzOp *ops,
+                 unsigned count)
+{
+    input_start(data, size);
+    fuzz_start();
+    world_build();
+    run_ops(ops, count);
+    return 0;
+}

@@ -49,4 +49,12 @@ void run_ops(const FuzzOp *ops, unsigned count);
 
 #define RUN_OPS(ops) run_ops(ops, sizeof(ops) / sizeof((ops)[0]))
 
+/* A whole case: a fresh unit and its world, then operations from @ops.  What an
+ * entry point of libFuzzer returns. */
+int run_in_world(const uint8_t *data, size_t size, const FuzzOp *ops,
+                 unsigned count);
+
+#define RUN_IN_WORLD(data, size, ops) \
+    run_in_world(data, size, ops, sizeof(ops) / sizeof((ops)[0]))
+
 #endif

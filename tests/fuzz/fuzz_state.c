@@ -146,9 +146,5 @@ static const FuzzOp ops[] = {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    input_start(data, size);
-    fuzz_start();
-    world_build();
-    RUN_OPS(ops);
-    return 0;
+    return RUN_IN_WORLD(data, size, ops);
 }

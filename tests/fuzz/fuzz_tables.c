@@ -43,6 +43,9 @@ static RefUnit reference(void)
         .has_second_stage = !o->first_stage || o->nested,
         .has_nested = o->nested,
         .has_1g_first_stage = o->fs1gp,
+        .has_supervisor_requests = o->supervisor_requests,
+        .has_extended_accessed = o->extended_accessed,
+        .has_ss_accessed_dirty = o->ss_accessed_dirty,
         .has_pass_through = o->pass_through,
         .has_device_tlb = o->device_tlb,
         .accepts_tm = o->device_tlb && o->stale_tm,
@@ -122,9 +125,5 @@ static const FuzzOp ops[] = {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    input_start(data, size);
-    fuzz_start();
-    world_build();
-    RUN_OPS(ops);
-    return 0;
+    return RUN_IN_WORLD(data, size, ops);
 }
