@@ -245,9 +245,7 @@ void vtd_report_fault(VtdUnit *u, VtdSource *source, VtdFault fault,
     };
     VtdWork work = { 0 };
 
-    pthread_mutex_lock(&u->lock);
-    vtd_frcd_record(u, &record, &work);
-    pthread_mutex_unlock(&u->lock);
+    vtd_frcd_report(u, &record, false, &work);
     vtd_work_send(u, &work);
 }
 

@@ -14,18 +14,14 @@ static VtdFault report(VtdUnit *u, const VtdSource *source, VtdFault fault,
                        bool fault_disable, uint64_t addr, VtdAccess access,
                        VtdWork *work)
 {
-    if (!(fault_disable && vtd_fault_qualified(fault))) {
-        pthread_mutex_lock(&u->lock);
-        vtd_frcd_record(u,
-                        &(VtdFaultRecord){
-                            .fault = fault,
-                            .req = source->req,
-                            .access = access,
-                            .info = addr & VTD_PAGE_MASK,
-                        },
-                        work);
-        pthread_mutex_unlock(&u->lock);
-    }
+    vtd_frcd_report(u,
+                    &(VtdFaultRecord){
+                        .fault = fault,
+                        .req = source->req,
+                        .access = access,
+                        .info = addr & VTD_PAGE_MASK,
+                    },
+                    fault_disable, work);
     return fault;
 }
 
@@ -83,9 +79,8 @@ VtdFault vtd_ats_translated(VtdUnit *u, VtdSource *source, uint64_t pa,
     if (!fault) {
         fault = check_enabled(&config);
     }
-    if (!fault && pa >= VTD_MSI_RANGE_FIRST && pa <= VTD_MSI_RANGE_LAST) {
-        fault = config.scalable ? VTD_FAULT_SM_INTERRUPT_ADDRESS
-                                : VTD_FAULT_INTERRUPT_ADDRESS;
+    if (!fault) {
+        fault = vtd_check_interrupt_range(&config, pa);
     }
     if (fault) {
         report(u, source, fault, config.fault_disable, pa, access, work);

@@ -80,6 +80,17 @@ void vtd_frcd_record(VtdUnit *u, const VtdFaultRecord *record, VtdWork *work)
     set_condition(u, VTD_FSTS_PPF, work);
 }
 
+void vtd_frcd_report(VtdUnit *u, const VtdFaultRecord *record,
+                     bool fault_disable, VtdWork *work)
+{
+    if (fault_disable && vtd_fault_qualified(record->fault)) {
+        return;
+    }
+    pthread_mutex_lock(&u->lock);
+    vtd_frcd_record(u, record, work);
+    pthread_mutex_unlock(&u->lock);
+}
+
 void vtd_frcd_queue_error(VtdUnit *u, uint32_t status, VtdWork *work)
 {
     set_condition(u, status, work);

@@ -21,6 +21,11 @@ typedef struct VtdFaultRecord {
  * fault pending already is collapsed into that.  Lock held. */
 void vtd_frcd_record(VtdUnit *u, const VtdFaultRecord *record, VtdWork *work);
 
+/* Record it unless it is a qualified fault and @fault_disable (FPD) hides
+ * those.  Takes the lock. */
+void vtd_frcd_report(VtdUnit *u, const VtdFaultRecord *record,
+                     bool fault_disable, VtdWork *work);
+
 /* A queue error was found: set @status (VTD_FSTS_IQE, ICE or ITE). */
 void vtd_frcd_queue_error(VtdUnit *u, uint32_t status, VtdWork *work);
 

@@ -127,18 +127,15 @@ VtdFault vtd_irt_remap(VtdUnit *u, uint16_t sid, uint64_t addr, uint32_t data,
     Request r = { .sid = sid, .addr = addr, .data = data };
     VtdFault fault = remap(u, &r, out);
 
-    if (fault && !quiet &&
-        !(r.fault_disable && vtd_fault_qualified(fault))) {
-        pthread_mutex_lock(&u->lock);
-        vtd_frcd_record(u,
+    if (fault && !quiet) {
+        vtd_frcd_report(u,
                         &(VtdFaultRecord){
                             .fault = fault,
                             .req = { .sid = sid },
                             .access = { .perm = VTD_PERM_WRITE },
                             .info = (uint64_t)r.index << 48,
                         },
-                        work);
-        pthread_mutex_unlock(&u->lock);
+                        r.fault_disable, work);
     }
     return fault;
 }

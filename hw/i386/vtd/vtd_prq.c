@@ -92,20 +92,6 @@ static VtdPageResult enqueue(VtdUnit *u, const VtdPageRequest *request,
     return VTD_PAGE_QUEUED;
 }
 
-static void record(VtdUnit *u, VtdFault fault, const VtdPageRequest *request,
-                   VtdWork *work)
-{
-    VtdFaultRecord r = {
-        .fault = fault,
-        .req = request->req,
-        .access = { request->perm, request->privileged },
-        .page_request = true,
-        .info = request->addr & VTD_PAGE_MASK,
-    };
-
-    vtd_frcd_record(u, &r, work);
-}
-
 VtdPageResult vtd_prq_request(VtdUnit *u, const VtdPageRequest *request,
                               VtdPageResponse *response, VtdWork *work)
 {
@@ -119,20 +105,25 @@ VtdPageResult vtd_prq_request(VtdUnit *u, const VtdPageRequest *request,
     }
     fault = vtd_context_page_requests(&u->env, &u->caps, vtd_unit_root(u),
                                       request->req, &fault_disable);
-    pthread_mutex_lock(&u->lock);
-    if (!fault) {
-        result = enqueue(u, request, response, work);
-    } else {
-        if (!(fault_disable && vtd_fault_qualified(fault))) {
-            record(u, fault, request, work);
-        }
+    if (fault) {
+        vtd_frcd_report(u,
+                        &(VtdFaultRecord){
+                            .fault = fault,
+                            .req = request->req,
+                            .access = { request->perm, request->privileged },
+                            .page_request = true,
+                            .info = request->addr & VTD_PAGE_MASK,
+                        },
+                        fault_disable, work);
         /* PRE tells that the device should not ask; all else is broken. */
-        result = answer(request,
-                        fault == VTD_FAULT_SM_CONTEXT_NO_PAGE_REQUESTS
-                            ? VTD_PAGE_INVALID
-                            : VTD_PAGE_FAILURE,
-                        response);
+        return answer(request,
+                      fault == VTD_FAULT_SM_CONTEXT_NO_PAGE_REQUESTS
+                          ? VTD_PAGE_INVALID
+                          : VTD_PAGE_FAILURE,
+                      response);
     }
+    pthread_mutex_lock(&u->lock);
+    result = enqueue(u, request, response, work);
     pthread_mutex_unlock(&u->lock);
     return result;
 }

@@ -139,22 +139,21 @@ VtdFault vtd_source_config(VtdUnit *u, VtdSource *source, VtdConfig *config)
     return config_at(u, source, atomic_load(&u->config_gen), config);
 }
 
-static bool in_interrupt_range(uint64_t addr)
+VtdFault vtd_check_interrupt_range(const VtdConfig *config, uint64_t pa)
 {
-    return addr >= VTD_MSI_RANGE_FIRST && addr <= VTD_MSI_RANGE_LAST;
+    if (pa < VTD_MSI_RANGE_FIRST || pa > VTD_MSI_RANGE_LAST) {
+        return VTD_FAULT_NONE;
+    }
+    return config->scalable ? VTD_FAULT_SM_INTERRUPT_ADDRESS
+                            : VTD_FAULT_INTERRUPT_ADDRESS;
 }
 
 /* The result for the very byte that was asked for. */
 static VtdFault check_output(const VtdConfig *c, uint64_t iova,
                              VtdMapping *m)
 {
-    uint64_t pa = m->pa | (iova & ((1ull << m->shift) - 1));
-
-    if (in_interrupt_range(pa)) {
-        return c->scalable ? VTD_FAULT_SM_INTERRUPT_ADDRESS
-                           : VTD_FAULT_INTERRUPT_ADDRESS;
-    }
-    return VTD_FAULT_NONE;
+    return vtd_check_interrupt_range(
+        c, m->pa | (iova & ((1ull << m->shift) - 1)));
 }
 
 static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
@@ -233,17 +232,15 @@ VtdFault vtd_translate_request(VtdUnit *u, VtdSource *source, uint64_t iova,
         return VTD_FAULT_NONE;
     }
     atomic_fetch_add_explicit(&u->counters.faults, 1, memory_order_relaxed);
-    if (!quiet && !(config.fault_disable && vtd_fault_qualified(fault))) {
-        pthread_mutex_lock(&u->lock);
-        vtd_frcd_record(u,
+    if (!quiet) {
+        vtd_frcd_report(u,
                         &(VtdFaultRecord){
                             .fault = fault,
                             .req = source->req,
                             .access = access,
                             .info = iova & VTD_PAGE_MASK,
                         },
-                        work);
-        pthread_mutex_unlock(&u->lock);
+                        config.fault_disable, work);
     }
     return fault;
 }

@@ -32,6 +32,10 @@ VtdFault vtd_translate_request(VtdUnit *u, VtdSource *source, uint64_t iova,
                                VtdAccess access, bool quiet, VtdMapping *out,
                                VtdWork *work);
 
+/* Requests do not reach the interrupt range by translation: the fault for a
+ * result @pa that lies there. */
+VtdFault vtd_check_interrupt_range(const VtdConfig *config, uint64_t pa);
+
 /* The configuration of @source, from its cache or from the tables. */
 VtdFault vtd_source_config(VtdUnit *u, VtdSource *source, VtdConfig *config);
 
