@@ -17,6 +17,7 @@
 #include "intel_iommu_faults.h"
 #include "intel_iommu_iommufd.h"
 #include "intel_iommu_memory.h"
+#include "intel_iommu_pasids.h"
 #include "intel_iommu_space.h"
 #include "qobject/qdict.h"
 #include "vtd/vtd_ranges.h"
@@ -51,6 +52,10 @@ typedef struct VtdBindingDevice VtdBindingDevice;
  */
 typedef struct VtdBindingOps {
     const char *name;
+
+    /* What the kernel says of @vfio and the unit in front of it.  False with
+     * @errp set: nothing, or it cannot nest. */
+    bool (*hw_info)(VFIODevice *vfio, VtdHwInfo *info, Error **errp);
 
     /* All that bindings of @dev need, and that the kernel has it; the device
      * stays on VFIO's own page table.  False with @errp set: nothing stays. */
@@ -88,6 +93,7 @@ typedef struct VtdBindingOps {
 } VtdBindingOps;
 
 extern const VtdBindingOps vtd_binding_iommufd;
+extern const VtdBindingOps vtd_binding_vfio2020;
 
 /* What the bindings of a device have in common. */
 struct VtdBindingDevice {
@@ -97,6 +103,10 @@ struct VtdBindingDevice {
     VtdHostCounters *counters;
     uint8_t pasid_bits; /* of what can be bound; 0: no PASIDs */
     VtdGuestMemory *memory;
+
+    /* That of 2020: */
+    VtdPasids *pasids; /* that the host gave; NULL: any will do */
+    bool stuck; /* the host still maps memory that it should not */
 
     /* iommufd: */
     GSList **memories; /* VtdGuestMemory, of all devices */
@@ -122,7 +132,8 @@ struct VtdBinding {
     uint32_t pasid; /* or VTD_NO_PASID */
     VtdBindingState state;
     VtdConfig config; /* what is translated with, unless identity, blocked */
-    VtdHwpts hwpts;
+    VtdHwpts hwpts; /* iommufd */
+    bool bound;     /* the interface of 2020: to a first-stage table */
 
     /* Invalidations of the current batch, not yet passed down. */
     VtdRange *range; /* room for VTD_BATCH_MAX, or NULL */
@@ -135,15 +146,14 @@ VtdBinding *vtd_binding_new(VtdBindingDevice *dev, uint32_t pasid);
 /* What it holds is freed; the host is not told otherwise. */
 void vtd_binding_free(VtdBinding *binding);
 
-void vtd_binding_identity(VtdBinding *binding);
-
 /* If the host cannot be made to do it, the machine is stopped. */
 void vtd_binding_block(VtdBinding *binding);
 
 /*
- * First stage, second stage or nested, as @config says.  False: the host does
- * not want these tables; the binding is blocked.
+ * Untranslated; or first stage, second stage or nested, as @config says.  False:
+ * the host does not want that; the binding is blocked.
  */
+bool vtd_binding_identity(VtdBinding *binding);
 bool vtd_binding_translate(VtdBinding *binding, const VtdConfig *config);
 
 /* The device goes back to VFIO's own page table; the binding counts as

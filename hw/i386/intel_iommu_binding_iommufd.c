@@ -310,6 +310,18 @@ static bool open_tables(VtdBindingDevice *dev, Error **errp)
     return true;
 }
 
+static bool hw_info(VFIODevice *vfio, VtdHwInfo *info, Error **errp)
+{
+    int error = vtd_iommufd_hw_info(vfio->iommufd->fd, vfio->devid, info);
+
+    if (error) {
+        error_setg_errno(errp, -error,
+                         "%s: the host kernel does not tell what its IOMMU is",
+                         vfio->name);
+    }
+    return !error;
+}
+
 static bool device_open(VtdBindingDevice *dev, const VtdHwInfo *info,
                         Error **errp)
 {
@@ -333,6 +345,7 @@ static void device_close(VtdBindingDevice *dev)
 
 const VtdBindingOps vtd_binding_iommufd = {
     .name = "iommufd",
+    .hw_info = hw_info,
     .open = device_open,
     .close = device_close,
     .identity = identity,

@@ -14,7 +14,7 @@
  */
 #include "qemu/osdep.h"
 
-#include "intel_iommu_binding.h"
+#include "intel_iommu_interface.h"
 #include "intel_iommu_probe.h"
 #include "intel_iommu_vcaps.h"
 #include "intel_iommu_space.h"
@@ -44,6 +44,7 @@ struct VtdHost {
     GPtrArray *devices; /* of VtdHostDevice */
     GSList *memories; /* of VtdGuestMemory */
     GSList *domains; /* of VtdHostDomain */
+    VtdPasids *pasids; /* that the host gave to the guest */
     VtdHostCounters counters;
     VtdFaultCounters faults;
 };
@@ -85,6 +86,7 @@ void vtd_host_init(IntelIOMMUState *s)
 
     host->iommu_state = s;
     host->devices = g_ptr_array_new();
+    host->pasids = vtd_pasids_new();
     host->realized.realize = device_realized;
     device_listener_register(&host->realized);
     s->host = host;
@@ -94,6 +96,7 @@ void vtd_host_init(IntelIOMMUState *s)
     add_counter(s, "x-host-detaches", &c->detaches);
     add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
     add_counter(s, "x-host-pasids", &c->pasids);
+    add_counter(s, "x-host-pasids-allocated", vtd_pasids_count(host->pasids));
     add_counter(s, "x-host-errors", &c->errors);
     add_counter(s, "x-host-page-requests", &f->requests);
     add_counter(s, "x-host-page-responses", &f->responses);
@@ -114,16 +117,10 @@ static VFIODevice *vfio_of(VtdHostDevice *dev)
 static void mirror_config(VtdUnit *unit, VtdSource *source, VtdBinding *b,
                           const VtdConfig *config)
 {
-    bool accepted = true;
+    bool accepted = config->kind == VTD_PASS_THROUGH ?
+                        vtd_binding_identity(b) :
+                        vtd_binding_translate(b, config);
 
-    switch (config->kind) {
-    case VTD_PASS_THROUGH:
-        vtd_binding_identity(b);
-        break;
-    default:
-        accepted = vtd_binding_translate(b, config);
-        break;
-    }
     if (!accepted && !config->fault_disable) {
         vtd_report_fault(unit, source, VTD_FAULT_SM_PASID_INVALID, 0);
     }
@@ -460,22 +457,56 @@ void vtd_host_reset(IntelIOMMUState *s)
         forget_pasids(dev);
         vtd_binding_identity(dev->rid);
     }
+    vtd_pasids_free_all(s->host->pasids);
+}
+
+bool vtd_host_pasid_alloc(IntelIOMMUState *s, uint32_t *pasid)
+{
+    return vtd_pasids_alloc(s->host->pasids,
+                            vtd_caps_pasid_limit(&s->unit->caps), pasid);
+}
+
+/* A guest may free a PASID that still has an entry: the entry counts no more,
+ * for devices that need the host's PASIDs. */
+bool vtd_host_pasid_free(IntelIOMMUState *s, uint32_t pasid)
+{
+    gpointer key = GUINT_TO_POINTER(pasid);
+
+    if (!vtd_pasids_has(s->host->pasids, pasid)) {
+        return false;
+    }
+    for (unsigned i = 0; i < s->host->devices->len; i++) {
+        VtdHostDevice *dev = g_ptr_array_index(s->host->devices, i);
+        VtdBinding *b = g_hash_table_lookup(dev->pasids, key);
+
+        if (!b || !dev->common.pasids) {
+            continue;
+        }
+        vtd_binding_block(b);
+        if (b->state != VTD_BINDING_BLOCKED) {
+            return false;
+        }
+        g_hash_table_remove(dev->pasids, key);
+    }
+    return vtd_pasids_free(s->host->pasids, pasid);
 }
 
 static VtdHostDevice *device_new(VtdAddressSpace *space, VFIODevice *vfio,
+                                 const VtdBindingOps *ops,
                                  const VtdHwInfo *info)
 {
     IntelIOMMUState *s = space->iommu_state;
     VtdHostDevice *dev = g_new0(VtdHostDevice, 1);
 
     dev->common = (VtdBindingDevice){
-        .ops = &vtd_binding_iommufd,
+        .ops = ops,
         .space = space,
         .vfio = vfio,
         .counters = &s->host->counters,
         .memories = &s->host->memories,
         .domains = &s->host->domains,
         .fault_counters = &s->host->faults,
+        .pasids = ops == &vtd_binding_vfio2020 ? s->host->pasids : NULL,
     };
     if (s->unit->caps.ecap & VTD_ECAP_PASID) {
         dev->common.pasid_bits = MIN(info->pasid_bits, VTD_PASID_MAX_BITS);
@@ -513,40 +544,36 @@ static void device_close(VtdHostDevice *dev)
     dev->common.ops->close(&dev->common);
 }
 
-/* The device is ours from here on, or VFIO's again: what VFIO maps for it goes
- * and comes with its view. */
-static void show_host(VtdAddressSpace *space, VtdHostDevice *dev)
-{
-    space->host = dev;
-    vtd_address_space_update(space);
-}
-
 bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
                      Error **errp)
 {
     IntelIOMMUState *s = space->iommu_state;
     VFIODevice *vfio = hiod->agent;
+    const VtdBindingOps *ops;
     VtdHostDevice *dev;
     VtdHwInfo info;
 
     if (!s->nested) {
         return vtd_probe_shadowed(s, hiod, errp);
     }
-    if (!vtd_probe_device(s, hiod, &info, errp)) {
+    ops = vtd_interface_of(s, hiod, errp);
+    if (!ops || !vtd_probe_device(s, vfio, ops, &info, errp)) {
         return false;
     }
-    dev = device_new(space, vfio, &info);
+    dev = device_new(space, vfio, ops, &info);
     if (!device_open(dev, &info, errp)) {
         device_free(dev);
         return false;
     }
-    show_host(space, dev);
-    vtd_binding_identity(dev->rid);
-    if (dev->rid->state != VTD_BINDING_IDENTITY) {
-        error_setg(errp, "%s: the host kernel refused to attach the device "
-                   "to its nest-parent page table", vfio->name);
+    /* What VFIO has mapped for the device goes with its view. */
+    space->host = dev;
+    vtd_address_space_update(space);
+    if (!vtd_binding_identity(dev->rid)) {
+        error_setg(errp, "%s: the host kernel refused to give the device the "
+                   "guest's memory", vfio->name);
         device_close(dev);
-        show_host(space, NULL);
+        space->host = NULL;
+        vtd_address_space_update(space);
         device_free(dev);
         return false;
     }
@@ -559,15 +586,19 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
 void vtd_host_detach(VtdAddressSpace *space)
 {
     VtdHostDevice *dev = space->host;
+    bool back;
 
     if (!dev) {
         return;
     }
     forget_pasids(dev);
-    vtd_binding_give_back(dev->rid);
+    back = vtd_binding_give_back(dev->rid);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
     object_unref(OBJECT(dev->hiod));
     device_close(dev);
-    show_host(space, NULL);
+    space->host = NULL;
+    if (back) { /* else VFIO's maps would meet ours; it is closed next */
+        vtd_address_space_update(space);
+    }
     device_free(dev);
 }

@@ -5,7 +5,6 @@
 #include "intel_iommu_features.h"
 #include "intel_iommu_probe.h"
 #include "qapi/error.h"
-#include "system/iommufd.h"
 
 static bool check_width(IntelIOMMUState *s, const char *name, uint64_t cap,
                         Error **errp)
@@ -27,14 +26,6 @@ static bool check_width(IntelIOMMUState *s, const char *name, uint64_t cap,
 static bool check_host(IntelIOMMUState *s, VFIODevice *vfio, VtdHwInfo *info,
                        Error **errp)
 {
-    int error = vtd_iommufd_hw_info(vfio->iommufd->fd, vfio->devid, info);
-
-    if (error) {
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel does not tell what its IOMMU is",
-                         vfio->name);
-        return false;
-    }
     if (info->type != IOMMU_HW_INFO_TYPE_INTEL_VTD) {
         error_setg(errp,
                    "%s: nested=on needs an Intel VT-d IOMMU in the host, but "
@@ -79,26 +70,10 @@ static bool show_caching_mode(IntelIOMMUState *s, const char *name,
     return true;
 }
 
-static bool check_backend(HostIOMMUDevice *hiod, Error **errp)
+bool vtd_probe_device(IntelIOMMUState *s, VFIODevice *vfio,
+                      const VtdBindingOps *ops, VtdHwInfo *info, Error **errp)
 {
-    if (!object_dynamic_cast(OBJECT(hiod), TYPE_HOST_IOMMU_DEVICE_IOMMUFD)) {
-        error_setg(errp,
-                   "%s: nested=on needs the iommufd backend, this device uses "
-                   "a VFIO type1 container",
-                   hiod->name);
-        error_append_hint(errp, "Add '-object iommufd,id=ID' and "
-                                "'iommufd=ID' to the device.\n");
-        return false;
-    }
-    return true;
-}
-
-bool vtd_probe_device(IntelIOMMUState *s, HostIOMMUDevice *hiod,
-                      VtdHwInfo *info, Error **errp)
-{
-    VFIODevice *vfio = hiod->agent;
-
-    return check_backend(hiod, errp) && check_host(s, vfio, info, errp) &&
+    return ops->hw_info(vfio, info, errp) && check_host(s, vfio, info, errp) &&
            show_caching_mode(s, vfio->name, errp);
 }
 

@@ -16,11 +16,11 @@
     "in the host.\n"
 
 /*
- * Nested translation: backend, the host's unit, which goes to *@info, and what
+ * Nested translation by @ops: the host's unit, which goes to *@info, and what
  * the guest is shown.  False with @errp set: the device cannot be used.
  */
-bool vtd_probe_device(IntelIOMMUState *s, HostIOMMUDevice *hiod,
-                      VtdHwInfo *info, Error **errp);
+bool vtd_probe_device(IntelIOMMUState *s, VFIODevice *vfio,
+                      const VtdBindingOps *ops, VtdHwInfo *info, Error **errp);
 
 /* Without nested translation. */
 bool vtd_probe_shadowed(IntelIOMMUState *s, HostIOMMUDevice *hiod,

@@ -106,10 +106,15 @@ void host_start(Host *h, const char *iommu)
     find_device(h, SID);
 }
 
+static char *container_arguments(Host *h, const char *iommu)
+{
+    return g_strdup_printf(MACHINE "%s -device vfio-pci,sysfsdev=%s,addr=4",
+                           iommu, h->sysfs);
+}
+
 void host_start_container(Host *h, const char *iommu)
 {
-    g_autofree char *arguments = g_strdup_printf(
-        MACHINE "%s -device vfio-pci,sysfsdev=%s,addr=4", iommu, h->sysfs);
+    g_autofree char *arguments = container_arguments(h, iommu);
 
     start(h, arguments);
     find_device(h, SID);
@@ -124,9 +129,8 @@ void host_reset(Host *h)
     find_device(h, SID);
 }
 
-char *host_start_refused(Host *h, const char *iommu)
+static char *refused(Host *h, const char *arguments)
 {
-    g_autofree char *arguments = cold_arguments(iommu);
     g_autofree char *command =
         g_strdup_printf("%s %s -display none -accel qtest",
                         g_getenv("QTEST_QEMU_BINARY"), arguments);
@@ -142,6 +146,20 @@ char *host_start_refused(Host *h, const char *iommu)
     return message;
 }
 
+char *host_start_refused(Host *h, const char *iommu)
+{
+    g_autofree char *arguments = cold_arguments(iommu);
+
+    return refused(h, arguments);
+}
+
+char *host_start_container_refused(Host *h, const char *iommu)
+{
+    g_autofree char *arguments = container_arguments(h, iommu);
+
+    return refused(h, arguments);
+}
+
 void host_start_port(Host *h, const char *iommu)
 {
     g_autofree char *arguments = g_strdup_printf("%s " PORT_MACHINE, iommu);
@@ -155,12 +173,8 @@ void host_start_port(Host *h, const char *iommu)
     qpci_device_enable(h->port);
 }
 
-char *host_plug(Host *h)
+static char *error_of(QDict *answer)
 {
-    QDict *answer = qtest_qmp(h->g.qts,
-        "{'execute': 'device_add', 'arguments': {'driver': 'vfio-pci', "
-        "'id': 'dev', 'bus': 'rp', 'addr': '0', 'sysfsdev': %s, "
-        "'iommufd': 'iommufd0'}}", h->sysfs);
     char *text = NULL;
 
     if (qdict_haskey(answer, "error")) {
@@ -169,6 +183,22 @@ char *host_plug(Host *h)
     }
     qobject_unref(answer);
     return text;
+}
+
+char *host_plug(Host *h)
+{
+    return error_of(qtest_qmp(h->g.qts,
+        "{'execute': 'device_add', 'arguments': {'driver': 'vfio-pci', "
+        "'id': 'dev', 'bus': 'rp', 'addr': '0', 'sysfsdev': %s, "
+        "'iommufd': 'iommufd0'}}", h->sysfs));
+}
+
+char *host_plug_container(Host *h)
+{
+    return error_of(qtest_qmp(h->g.qts,
+        "{'execute': 'device_add', 'arguments': {'driver': 'vfio-pci', "
+        "'id': 'dev', 'bus': 'rp', 'addr': '0', 'sysfsdev': %s}}",
+        h->sysfs));
 }
 
 static void set_slot(Host *h, uint16_t control)

@@ -37,12 +37,14 @@ void host_reset(Host *h);
 
 /* The message of a QEMU that exits with an error instead; to be freed. */
 char *host_start_refused(Host *h, const char *iommu);
+char *host_start_container_refused(Host *h, const char *iommu);
 
 /* A machine with an empty port in slot 4; @iommu: HOST_PORT... */
 void host_start_port(Host *h, const char *iommu);
 
 /* The device into the port; the error's text, or NULL. */
 char *host_plug(Host *h);
+char *host_plug_container(Host *h);
 
 /* The port gets power, the device its bus number and BARs. */
 void host_power_on(Host *h);

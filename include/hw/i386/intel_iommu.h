@@ -45,6 +45,14 @@ typedef enum VtdFeature {
     VTD_FEATURES,
 } VtdFeature;
 
+/* Interfaces of the host's kernel that a device can be nested by. */
+typedef enum VtdHostUapi {
+    VTD_HOST_UAPI_AUTO,
+    VTD_HOST_UAPI_IOMMUFD,
+    VTD_HOST_UAPI_VFIO2020,
+    VTD_HOST_UAPIS,
+} VtdHostUapi;
+
 /* The 0xfeexxxxx range as requesters see it: writes are interrupts. */
 typedef struct VtdInterruptWindow {
     MemoryRegion region;
@@ -101,6 +109,8 @@ struct IntelIOMMUState {
     bool buggy_eim;
     bool pasid_mode;
     bool svm;
+    int host_uapi; /* VtdHostUapi */
+    bool virtual_commands; /* needed by a device */
     bool forward_invalidation; /* off only to see tests fail */
     uint8_t pasid_bits;
     uint8_t fault_records; /* 0: as many as suit */
