@@ -20,6 +20,7 @@ static void count_error(VtdBinding *b, const char *what, int error)
 
 static void free_hwpt(VtdBinding *b, uint32_t hwpt)
 {
+    b->dev->counters->hwpts--;
     iommufd_backend_free_id(b->dev->vfio->iommufd, hwpt);
 }
 
@@ -213,14 +214,17 @@ static int make_stage2(VtdBinding *b, const VtdConfig *config, uint32_t flags,
                        Tables *t)
 {
     VtdBindingDevice *dev = b->dev;
+    int error;
 
     t->domain = vtd_host_domain_get(dev->domains, &dev->source, config);
     if (!t->domain) {
         return -ENOMEM;
     }
-    return vtd_iommufd_alloc_paging(dev->vfio->iommufd->fd, dev->vfio->devid,
-                                    vtd_host_domain_ioas(t->domain),
-                                    flags | dev->hwpt.flags, &t->stage2);
+    error = vtd_iommufd_alloc_paging(dev->vfio->iommufd->fd, dev->vfio->devid,
+                                     vtd_host_domain_ioas(t->domain),
+                                     flags | dev->hwpt.flags, &t->stage2);
+    dev->counters->hwpts += !error;
+    return error;
 }
 
 static int make_stage1(VtdBinding *b, const VtdConfig *config, uint32_t parent,
@@ -234,6 +238,7 @@ static int make_stage1(VtdBinding *b, const VtdConfig *config, uint32_t parent,
     error = vtd_iommufd_alloc_s1(dev->vfio->iommufd->fd, dev->vfio->devid,
                                  parent, dev->hwpt, &data, &t->stage1);
     dev->counters->stage1_hwpts += !error;
+    dev->counters->hwpts += !error;
     return error;
 }
 
