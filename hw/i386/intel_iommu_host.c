@@ -14,10 +14,11 @@
  */
 #include "qemu/osdep.h"
 
-#include "hw/pci/pcie.h"
+#include "hw/qdev-core.h"
 #include "intel_iommu_binding.h"
 #include "intel_iommu_memory.h"
 #include "intel_iommu_probe.h"
+#include "intel_iommu_report.h"
 #include "intel_iommu_vcaps.h"
 #include "intel_iommu_space.h"
 #include "migration/blocker.h"
@@ -37,6 +38,7 @@ struct VtdHostDevice {
     VtdBindingDevice common;
     VtdAddressSpace *space;
     HostIOMMUDevice *hiod;
+    VtdOffer offer;
     VtdGuestMemory *memory;
     Error *migration_blocker;
     uint32_t empty_ioas;
@@ -61,26 +63,43 @@ static void add_counter(IntelIOMMUState *s, const char *name,
     object_property_add_uint64_ptr(OBJECT(s), name, value, OBJ_PROP_FLAG_READ);
 }
 
+static void show_capabilities(VtdHostDevice *dev)
+{
+    IntelIOMMUState *s = dev->space->iommu_state;
+    Error *error = NULL;
+    VtdVirtualCaps caps = {
+        .pasid_bits = dev->pasid_bits,
+        .page_requests = dev->common.faults,
+        .ats = !vtd_features_on(s, VTD_FEATURE_DEVICE_TLB) ||
+               vtd_offer_gives(s, &dev->offer, VTD_FEATURE_DEVICE_TLB),
+        .pasid_offset = s->pasid_cap_offset,
+    };
+
+    if (!vtd_vcaps_show(PCI_DEVICE(dev->common.vfio->dev), &caps, &error)) {
+        warn_report_err(error);
+    }
+}
+
 /* A device was plugged; if it is one of ours, its configuration space is
- * complete now. */
+ * complete now.  What is there at start comes in vtd_host_machine_ready(). */
 static void device_realized(DeviceListener *listener, DeviceState *device)
 {
     VtdHost *host = container_of(listener, VtdHost, realized);
-    IntelIOMMUState *s = host->iommu_state;
-    Error *error = NULL;
 
     for (unsigned i = 0; i < host->devices->len; i++) {
         VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
-        VtdVirtualCaps caps = {
-            .pasid_bits = dev->pasid_bits,
-            .page_requests = dev->common.faults,
-            .pasid_offset = s->pasid_cap_offset,
-        };
 
-        if (dev->common.vfio->dev == device &&
-            !vtd_vcaps_show(PCI_DEVICE(device), &caps, &error)) {
-            warn_report_err(error);
+        if (phase_check(PHASE_MACHINE_READY) &&
+            dev->common.vfio->dev == device) {
+            show_capabilities(dev);
         }
+    }
+}
+
+void vtd_host_machine_ready(IntelIOMMUState *s)
+{
+    for (unsigned i = 0; i < s->host->devices->len; i++) {
+        show_capabilities(g_ptr_array_index(s->host->devices, i));
     }
 }
 
@@ -429,6 +448,8 @@ static QDict *describe_device(VtdHostDevice *dev)
     }
     qdict_put_str(d, "device", vfio_of(dev)->name);
     qdict_put_str(d, "backend", "iommufd");
+    qdict_put(d, "offer",
+              vtd_report_offer(dev->space->iommu_state, &dev->offer));
     qdict_put_int(d, "pasid-bits", dev->pasid_bits);
     qdict_put_bool(d, "page-requests", dev->common.faults);
     qdict_put_int(d, "parent", dev->common.parent);
@@ -500,7 +521,6 @@ static void close_empty(VtdHostDevice *dev)
 /* The page tables of a device whose host can nest. */
 static bool open_parent(VtdHostDevice *dev, Error **errp)
 {
-    ERRP_GUARD();
     VtdHost *host = host_of(dev);
     int error;
 
@@ -524,7 +544,6 @@ static bool open_parent(VtdHostDevice *dev, Error **errp)
         error_setg_errno(errp, -error,
                          "%s: the host kernel has no page table that can be "
                          "nested for this device", vfio_of(dev)->name);
-        error_append_hint(errp, VTD_NEEDS_LINUX);
         return false;
     }
     /* The host does not tell what DMA through a nested table dirties. */
@@ -554,8 +573,6 @@ static void close_tables(VtdHostDevice *dev)
 
 static bool open_tables(VtdHostDevice *dev, Error **errp)
 {
-    ERRP_GUARD();
-
     if (!open_empty(dev, errp)) {
         return false;
     }
@@ -563,57 +580,44 @@ static bool open_tables(VtdHostDevice *dev, Error **errp)
         close_empty(dev);
         return false;
     }
-    if (!vtd_probe_nesting(&dev->common, errp)) {
-        close_tables(dev);
-        return false;
-    }
     return true;
 }
 
-/*
- * Page requests come up if the guest's unit takes them, and the device and all
- * that is behind it make them.  If not the device has no PRI for the guest.
- */
-static void open_faults(VtdHostDevice *dev, const VtdHwInfo *info)
+/* Page requests come up if the guest's unit takes them, and the device and all
+ * that is behind it make them.  If not the device has no PRI for the guest. */
+static bool open_faults(VtdHostDevice *dev, Error **errp)
 {
     IntelIOMMUState *s = dev->space->iommu_state;
-    PCIDevice *pci = PCI_DEVICE(vfio_of(dev)->dev);
-    Error *error = NULL;
 
-    if (!(s->unit->caps.ecap & VTD_ECAP_PRS) ||
-        ~info->ecap & (VTD_ECAP_PRS | VTD_ECAP_PDS | VTD_ECAP_DT) ||
-        !pci_is_express(pci) ||
-        !pcie_find_capability(pci, PCI_EXT_CAP_ID_ATS) ||
-        !pcie_find_capability(pci, PCI_EXT_CAP_ID_PRI)) {
-        return;
+    if (!vtd_offer_gives(s, &dev->offer, VTD_FEATURE_PRS)) {
+        return true;
     }
     dev->common.faults = vtd_fault_queue_new(dev->space, vfio_of(dev)->iommufd,
-                                             &s->host->faults, &error);
-    if (dev->common.faults) {
-        dev->common.hwpt.fault_id = vtd_fault_queue_id(dev->common.faults);
-    } else {
-        warn_reportf_err(error, "intel-iommu: %s: without page requests: ",
-                         vfio_of(dev)->name);
+                                             &s->host->faults, errp);
+    if (!dev->common.faults) {
+        error_prepend(errp, "%s: ", vfio_of(dev)->name);
+        return false;
     }
+    dev->common.hwpt.fault_id = vtd_fault_queue_id(dev->common.faults);
+    return true;
 }
 
-static VtdHostDevice *device_new(VtdAddressSpace *space, VFIODevice *vfio,
-                                 const VtdHwInfo *info)
+static VtdHostDevice *device_new(VtdAddressSpace *space, HostIOMMUDevice *hiod,
+                                 const VtdOffer *offer)
 {
     IntelIOMMUState *s = space->iommu_state;
     VtdHostDevice *dev = g_new0(VtdHostDevice, 1);
 
     dev->space = space;
-    dev->common.vfio = vfio;
+    dev->hiod = HOST_IOMMU_DEVICE(object_ref(OBJECT(hiod)));
+    dev->offer = *offer;
+    dev->common.vfio = hiod->agent;
     dev->common.counters = &s->host->counters;
     dev->common.domains = &s->host->domains;
-    if (s->unit->caps.ecap & VTD_ECAP_PASID) {
-        dev->pasid_bits = MIN(info->pasid_bits, VTD_PASID_MAX_BITS);
-    }
-    if (dev->pasid_bits) {
+    if (vtd_offer_gives(s, offer, VTD_FEATURE_PASID)) {
+        dev->pasid_bits = offer->pasid_bits;
         dev->common.hwpt.flags = IOMMU_HWPT_ALLOC_PASID;
     }
-    open_faults(dev, info);
     dev->rid = vtd_binding_new(&dev->common, VTD_NO_PASID);
     dev->pasids = g_hash_table_new_full(NULL, NULL, NULL,
                                         (GDestroyNotify)vtd_binding_free);
@@ -628,36 +632,94 @@ static void close_bindings(VtdHostDevice *dev)
     g_clear_pointer(&dev->common.faults, vtd_fault_queue_free);
 }
 
-bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
-                     Error **errp)
+static void device_free(VtdHostDevice *dev)
 {
-    IntelIOMMUState *s = space->iommu_state;
-    VFIODevice *vfio = hiod->agent;
-    VtdHostDevice *dev;
-    VtdHwInfo info;
+    object_unref(OBJECT(dev->hiod));
+    g_free(dev);
+}
 
-    if (!s->nested) {
-        return vtd_probe_shadowed(s, hiod, errp);
-    }
-    if (!vtd_probe_device(s, hiod, &info, errp)) {
-        return false;
-    }
-    dev = device_new(space, vfio, &info);
-    if (!open_tables(dev, errp)) {
+/* The device is on its nest parent; false with @errp set: it is as it was. */
+static bool device_open(VtdHostDevice *dev, Error **errp)
+{
+    if (!open_faults(dev, errp) || !open_tables(dev, errp)) {
         close_bindings(dev);
-        g_free(dev);
         return false;
     }
     vtd_binding_identity(dev->rid);
     if (dev->rid->state != VTD_BINDING_IDENTITY) {
         error_setg(errp, "%s: the host kernel refused to attach the device "
-                   "to its nest-parent page table", vfio->name);
+                   "to its nest-parent page table", vfio_of(dev)->name);
         close_bindings(dev);
         close_tables(dev);
-        g_free(dev);
         return false;
     }
-    dev->hiod = HOST_IOMMU_DEVICE(object_ref(OBJECT(hiod)));
+    return true;
+}
+
+/*
+ * Linux and the spec tell a unit of a table entry that becomes present only
+ * if CAP.CM is set.  The guest has to see it before it reads CAP.
+ */
+static bool show_caching_mode(IntelIOMMUState *s, const char *name,
+                              Error **errp)
+{
+    bool nested = vtd_features_on(s, VTD_FEATURE_NESTED);
+
+    if (s->unit->caps.cap & VTD_CAP_CM) {
+        return true;
+    }
+    if (!nested && !s->feature_taken[VTD_FEATURE_NESTED]) {
+        error_setg(errp,
+                   "%s: passing a device through behind intel-iommu needs "
+                   "nested=on, or caching-mode=on",
+                   name);
+        return false;
+    }
+    if (phase_check(PHASE_MACHINE_READY)) {
+        error_setg(errp,
+                   "%s: the machine started without a passed-through device, "
+                   "so its IOMMU does not show CAP.CM, which this one needs",
+                   name);
+        error_append_hint(errp, "Start with caching-mode=on on intel-iommu "
+                                "to plug such devices later.\n");
+        return false;
+    }
+    s->report_caching_mode = true;
+    vtd_recompose(s);
+    return true;
+}
+
+/* A device came that cannot be nested: VFIO maps for the earlier ones, too. */
+static void leave_nested(VtdHost *host)
+{
+    while (host->devices->len) {
+        VtdHostDevice *dev = g_ptr_array_index(host->devices, 0);
+
+        vtd_host_detach(dev->space);
+    }
+}
+
+bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
+                     Error **errp)
+{
+    IntelIOMMUState *s = space->iommu_state;
+    VtdHostDevice *dev;
+    VtdOffer offer;
+
+    if (!vtd_probe(s, hiod, &offer, errp) ||
+        !vtd_offer_meet(s, &offer, errp) ||
+        !show_caching_mode(s, hiod->name, errp)) {
+        return false;
+    }
+    if (!vtd_features_on(s, VTD_FEATURE_NESTED)) {
+        leave_nested(s->host);
+        return true;
+    }
+    dev = device_new(space, hiod, &offer);
+    if (!device_open(dev, errp)) {
+        device_free(dev);
+        return false;
+    }
     space->host = dev;
     g_ptr_array_add(s->host->devices, dev);
     vtd_address_space_update(space);
@@ -677,9 +739,8 @@ void vtd_host_detach(VtdAddressSpace *space)
     vtd_binding_return(dev->rid, vfio_of(dev)->hwpt->hwpt_id);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
     space->host = NULL;
-    object_unref(OBJECT(dev->hiod));
     close_bindings(dev);
     close_tables(dev);
-    g_free(dev);
+    device_free(dev);
     vtd_address_space_update(space);
 }
