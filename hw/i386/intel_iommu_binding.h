@@ -53,9 +53,9 @@ typedef struct VtdBindingDevice VtdBindingDevice;
 typedef struct VtdBindingOps {
     const char *name;
 
-    /* All that bindings of @dev need, and that the kernel has it; the device
-     * stays on VFIO's own page table.  False with @errp set: nothing stays. */
-    bool (*open)(VtdBindingDevice *dev, const VtdHwInfo *info, Error **errp);
+    /* All that bindings of @dev need; the device stays on VFIO's own page
+     * table.  False with @errp set: nothing stays. */
+    bool (*open)(VtdBindingDevice *dev, Error **errp);
 
     /* The opposite; there is no binding any more. */
     void (*close)(VtdBindingDevice *dev);
@@ -97,6 +97,7 @@ struct VtdBindingDevice {
     VFIODevice *vfio;
     VtdHostCounters *counters;
     uint8_t pasid_bits; /* of what can be bound; 0: no PASIDs */
+    bool page_requests; /* come up */
     VtdGuestMemory *memory;
 
     /* iommufd: */
