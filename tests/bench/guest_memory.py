@@ -1,27 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest memory that all QEMUs of a run share, and the tables in it.
+"""The part of guest memory that all QEMUs of a run share: tables and queue.
 
 It is one file in memory that this program has mapped, so that tables of any
-size are written in no time, and all variants read the same tables and data.
+size are written in no time, and all variants read the same ones.  What devices
+read is memory of each QEMU's own, in huge pages as a guest's usually is.
 """
 import array
 import mmap
 import os
 
 PAGE = 4096
-SIZE = 1 << 30
+SHARED = 1 << 28                          # from address 0 on
 RING, RING_BYTES = 0x100000, 0x10000      # the invalidation queue
 STATUS = 0x120000                         # of wait descriptors
 POOL = 0x1000000                          # tables
-DATA, DATA_PAGES = 0x10000000, 65536      # what devices read
+DATA, DATA_PAGES = SHARED, 65536          # what devices read, behind it
+ALL = SHARED + DATA_PAGES * PAGE
 
 DID = 5
 MAX_PASID = 65536
-
-
-def data_word(page):
-    """What page number `page` of the data begins with."""
-    return (page + 1) * 0x9e3779b97f4a7c15 % (1 << 64)
 
 
 class Memory:
@@ -29,12 +26,10 @@ class Memory:
 
     def __init__(self):
         self.fd = os.memfd_create('guest-memory')
-        os.ftruncate(self.fd, SIZE)
-        self.map = mmap.mmap(self.fd, SIZE)
+        os.ftruncate(self.fd, SHARED)
+        self.map = mmap.mmap(self.fd, SHARED)
         self.qwords = memoryview(self.map).cast('Q')
         self.free = POOL
-        for page in range(DATA_PAGES):
-            self.qwords[(DATA + page * PAGE) // 8] = data_word(page)
 
     def path(self):
         return f'/proc/{os.getpid()}/fd/{self.fd}'
@@ -43,7 +38,7 @@ class Memory:
         """Fresh pages, all zeros."""
         at = self.free
         self.free += count * PAGE
-        if self.free > DATA:
+        if self.free > SHARED:
             raise MemoryError('the tables do not fit in the pool')
         return at
 
@@ -168,7 +163,7 @@ class World:
         self.legacy('legacy3', second.top(3), 3)
         self.legacy('pass', 0, 4, tt=2)
         below = Tree(self.memory, SECOND)      # all of guest memory
-        below.map_pages(0, 0, SIZE // PAGE)
+        below.map_pages(0, 0, ALL // PAGE)
         self.scalable('first4', pgtt=1, first=first.root)
         self.scalable('first5', pgtt=1, first=first.top(5), levels=5)
         self.scalable('second4', pgtt=2, second=second.root)

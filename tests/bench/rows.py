@@ -5,9 +5,8 @@ import dataclasses
 import functools
 
 import descriptors as d
-from guest_memory import (ABSENT, DATA, LAYOUTS, PAGE, PHYSICAL, SCRATCH,
-                          data_word)
-from variants import AGAIN, FLOOR, OURS, OURS_ONLY, REG, STOCK
+from guest_memory import ABSENT, DATA, LAYOUTS, PAGE, PHYSICAL, SCRATCH
+from variants import AGAIN, FLOOR, OURS, OURS_ONLY, REG, STOCK, data_word
 
 READ, WRITE = REG['ACCESS_READ'], REG['ACCESS_WRITE']
 TRANSLATE = REG['ACCESS_TRANSLATE']
@@ -77,7 +76,8 @@ def place(v, layout, mode):
 
 
 def accesses(v, layout, mode, **values):
-    """Run the device; errors are."""
+    """Run the device; an error is one here."""
+    v.fill(values['PAGES'])
     base, stride, _ = place(v, layout, mode)
     if values['ACCESS'] == WRITE:
         base += 64           # beside what is read
@@ -112,6 +112,7 @@ def one_access(v, iova):
 def check_invalidation(v, mode, invalidation):
     """A page that is moved is seen at its new place after `invalidation`,
     one that is unmapped is refused."""
+    v.fill(2)
     tree = v.world.tree_of(mode)
     at = tree.entry(SCRATCH)
     before = v.world.memory.read(at)

@@ -10,7 +10,8 @@ sys.path.append(f'{TOP}/tests/stock')
 
 # pylint: disable=wrong-import-position
 import descriptors as d  # noqa: E402
-from guest_memory import RING, RING_BYTES, SIZE  # noqa: E402
+from guest_memory import (ALL, DATA, DATA_PAGES, PAGE, RING, RING_BYTES,
+                          SHARED)  # noqa: E402
 from machine import Broken, Machine  # noqa: E402
 
 UNIT = 0xfed90000
@@ -20,6 +21,7 @@ TE, SRTP, QIE = 1 << 31, 1 << 30, 1 << 26
 
 BARS = 0xe0000000
 ANSWER_SECONDS = 900     # callgrind is slow
+FEW_PAGES = 4096         # of data: all that most rows need
 
 # Devices have the functions of slots from 4 on.
 MANY = 32
@@ -57,6 +59,11 @@ def registers():
 REG = registers()
 
 
+def data_word(page):
+    """What page number `page` of the data begins with."""
+    return (page + 1) * REG['FILL_FACTOR'] % (1 << 64)
+
+
 class Variant:
     """One QEMU, with a vIOMMU that is driven like a guest would."""
 
@@ -67,9 +74,10 @@ class Variant:
         binary = f'{TOP}/build/bench/{"ours" if name == OURS else "stock"}' \
             '/qemu-system-x86_64'
         arguments = [
-            '-m', str(SIZE >> 20), '-machine', 'memory-backend=ram',
-            '-object', 'memory-backend-file,id=ram,share=on,'
-            f'size={SIZE},mem-path={world.memory.path()}']
+            '-m', str(ALL >> 20), '-numa', 'node,memdev=shared', '-numa',
+            'node,memdev=data', '-object', 'memory-backend-file,id=shared,'
+            f'share=on,size={SHARED},mem-path={world.memory.path()}',
+            '-object', f'memory-backend-ram,id=data,size={ALL - SHARED}']
         if options is not None:
             arguments += ['-device', f'intel-iommu,{options}'.rstrip(',')]
         for i, devfn in enumerate(DEVFNS[:self.devices]):
@@ -88,6 +96,7 @@ class Variant:
         for i, devfn in enumerate(DEVFNS[:self.devices]):
             self.m.config_write32(devfn, 0x10, self.bar(i))
             self.m.config_write32(devfn, 0x04, 6)
+        self.filled = 0
         if self.translated:
             self.wide = kind in WIDE_DESCRIPTORS
             self.ring_on()
@@ -116,6 +125,12 @@ class Variant:
 
     def get(self, name, index=0):
         return self.m.read64(self.bar(index) + REG[name])
+
+    def fill(self, pages):
+        """There is data in at least so many pages."""
+        if pages > self.filled:
+            self.filled = DATA_PAGES if pages > FEW_PAGES else FEW_PAGES
+            self.command('FILL', BASE=DATA, STRIDE=PAGE, PAGES=self.filled)
 
     def command(self, name, index=0, **values):
         """Returns when it is over."""

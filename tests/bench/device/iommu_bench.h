@@ -77,6 +77,7 @@ void bench_run_free(BenchRun *run);
 void bench_run(BenchRun *run, uint64_t count);
 
 void bench_access(IommuBench *s);
+void bench_fill(IommuBench *s);
 
 /* The IOMMU's region that @s sees, referenced; NULL: it is not translated. */
 IOMMUMemoryRegion *bench_iommu_region(IommuBench *s);

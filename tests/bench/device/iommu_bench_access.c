@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qemu/osdep.h"
 
+#include "exec/address-spaces.h"
 #include "iommu_bench.h"
 
 #define SIZE_MAX_ACCESS 64
@@ -183,4 +184,17 @@ void bench_access(IommuBench *s)
     *bench_reg(s, BENCH_SUM) = run.sum;
     *bench_reg(s, BENCH_ERRORS) = run.errors;
     bench_run_free(&run);
+}
+
+void bench_fill(IommuBench *s)
+{
+    uint64_t pages = *bench_reg(s, BENCH_PAGES);
+
+    for (uint64_t page = 0; page < pages; page++) {
+        address_space_stq_le(&address_space_memory,
+                             *bench_reg(s, BENCH_BASE) +
+                                 page * *bench_reg(s, BENCH_STRIDE),
+                             (page + 1) * BENCH_FILL_FACTOR,
+                             MEMTXATTRS_UNSPECIFIED, NULL);
+    }
 }

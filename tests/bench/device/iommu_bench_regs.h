@@ -19,6 +19,10 @@
 #define BENCH_CMD_SHADOW 3  /* KICKS tail writes, before each one entries change */
 #define BENCH_CMD_THREADS 4 /* ACCESS on THREADS devices at once */
 #define BENCH_CMD_NOTIFY 5  /* from now on be told of NOTIFY */
+#define BENCH_CMD_FILL 6    /* guest memory: give each of PAGES its number */
+
+/* FILL writes (page + 1) times this at the start of a page. */
+#define BENCH_FILL_FACTOR 0x9e3779b97f4a7c15
 
 /*
  * Accesses.  Access i is at BASE + STRIDE * page, page i modulo PAGES or, with
