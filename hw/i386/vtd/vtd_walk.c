@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vtd_walk.h"
 
+/*
+ * Speed: everything between here and walk_second_stage() is inlined there and
+ * in walk_first_stage(), once for each format, which leaves no question open
+ * that the format answers.
+ */
+#define SPECIALISED static inline __attribute__((always_inline))
+
 /* How many times an entry may change under an accessed-bit update before the
  * walk gives up: the guest could keep changing it for ever. */
 #define UPDATE_ATTEMPTS 8
-
-/* A paging entry that was read and found good. */
-typedef struct Entry {
-    uint64_t raw;
-    bool leaf;
-    uint8_t perm;
-    bool user;
-} Entry;
-
-typedef struct Stage Stage;
-
-/* Answers questions about the entries of one kind of table. */
-typedef struct Format {
-    bool (*present)(uint64_t raw);
-    uint8_t (*perm)(const Stage *stage, uint64_t raw);
-    bool (*user)(uint64_t raw);
-    /* Accessed and dirty bits that a use of the entry has to set. */
-    uint64_t (*marks)(const Stage *stage, const Entry *e, bool write);
-} Format;
 
 typedef struct StageFaults {
     VtdFault access;
@@ -33,18 +21,36 @@ typedef struct StageFaults {
 } StageFaults;
 
 /* One stage of a translation, ready to walk. */
-struct Stage {
+typedef struct Stage {
     const VtdEnv *env;
     const VtdConfig *config;
-    const Format *format;
-    const Stage *under; /* translates our table addresses, or NULL */
+    const struct Stage *under; /* of a nested one: see Format.over */
     const uint64_t *table_rsvd;
     const uint64_t *leaf_rsvd;
+    const StageFaults *faults;
     uint64_t root;
+    uint64_t accessed; /* bits that a use of an entry has to set... */
+    uint64_t dirty;    /* ...and of the last one, to write */
     unsigned levels;
     bool supervisor; /* for a privileged request: U/S is no obstacle */
-    StageFaults faults;
-};
+} Stage;
+
+/*
+ * The entries of a walk so far: bits that are set in all of them, and in any.
+ * Rights only shrink on the way down, so that is all there is to keep.
+ */
+typedef struct Trail {
+    uint64_t all;
+    uint64_t any;
+} Trail;
+
+/* Answers questions about the entries of one kind of table. */
+typedef struct Format {
+    bool over;        /* its tables' addresses go through another stage */
+    uint64_t present; /* one of these */
+    uint8_t (*perm)(const Stage *stage, Trail trail);
+    bool (*user)(Trail trail);
+} Format;
 
 /* What a stage makes of an address. */
 typedef struct Result {
@@ -55,85 +61,59 @@ typedef struct Result {
     bool dirty; /* a write needs no more marks */
 } Result;
 
-static bool fs_present(uint64_t raw)
-{
-    return raw & VTD_FS_P;
-}
-
-static uint8_t fs_perm(const Stage *stage, uint64_t raw)
+SPECIALISED uint8_t fs_perm(const Stage *stage, Trail trail)
 {
     uint8_t perm = VTD_PERM_READ;
 
     /* Supervisors write anywhere unless WPE is set. */
-    if ((raw & VTD_FS_RW) ||
+    if ((trail.all & VTD_FS_RW) ||
         (stage->supervisor && !stage->config->write_protect)) {
         perm |= VTD_PERM_WRITE;
     }
     /* Without ERE no page may be executed: a hit in the cache knows only
      * what the walk has allowed. */
     if (stage->config->execute_enable &&
-        (!(raw & VTD_FS_XD) || !stage->config->no_execute)) {
+        (!(trail.any & VTD_FS_XD) || !stage->config->no_execute)) {
         perm |= VTD_PERM_EXEC;
     }
     return perm;
 }
 
-static bool fs_user(uint64_t raw)
+SPECIALISED bool fs_user(Trail trail)
 {
-    return raw & VTD_FS_US;
-}
-
-static uint64_t fs_marks(const Stage *stage, const Entry *e, bool write)
-{
-    uint64_t marks = VTD_FS_A;
-
-    if (stage->config->extended_accessed) {
-        marks |= VTD_FS_EA;
-    }
-    if (write && e->leaf) {
-        marks |= VTD_FS_D;
-    }
-    return marks;
+    return trail.all & VTD_FS_US;
 }
 
 static const Format first_stage_format = {
-    .present = fs_present,
+    .present = VTD_FS_P,
     .perm = fs_perm,
     .user = fs_user,
-    .marks = fs_marks,
 };
 
-static bool ss_present(uint64_t raw)
-{
-    return raw & (VTD_SS_R | VTD_SS_W);
-}
+static const Format nested_format = {
+    .over = true,
+    .present = VTD_FS_P,
+    .perm = fs_perm,
+    .user = fs_user,
+};
 
-static uint8_t ss_perm(const Stage *stage, uint64_t raw)
+SPECIALISED uint8_t ss_perm(const Stage *stage, Trail trail)
 {
     (void)stage;
-    return (raw & VTD_SS_R ? VTD_PERM_READ | VTD_PERM_EXEC : 0) |
-           (raw & VTD_SS_W ? VTD_PERM_WRITE : 0);
+    return (trail.all & VTD_SS_R ? VTD_PERM_READ | VTD_PERM_EXEC : 0) |
+           (trail.all & VTD_SS_W ? VTD_PERM_WRITE : 0);
 }
 
-static bool ss_user(uint64_t raw)
+SPECIALISED bool ss_user(Trail trail)
 {
-    (void)raw;
+    (void)trail;
     return true;
 }
 
-static uint64_t ss_marks(const Stage *stage, const Entry *e, bool write)
-{
-    if (!stage->config->ss_accessed_dirty) {
-        return 0;
-    }
-    return VTD_SS_A | (write && e->leaf ? VTD_SS_D : 0);
-}
-
 static const Format second_stage_format = {
-    .present = ss_present,
+    .present = VTD_SS_R | VTD_SS_W,
     .perm = ss_perm,
     .user = ss_user,
-    .marks = ss_marks,
 };
 
 static unsigned level_shift(unsigned level)
@@ -154,178 +134,246 @@ static bool beyond(uint64_t addr, unsigned levels)
     return addr >> level_shift(levels + 1);
 }
 
-/* Check and interpret what was read at @level. */
-static VtdFault decode_entry(const Stage *stage, uint64_t raw, unsigned level,
-                             Entry *e)
+SPECIALISED bool is_leaf(uint64_t raw, unsigned level)
 {
-    const Format *format = stage->format;
-
-    if (!format->present(raw)) {
-        return stage->faults.not_present;
-    }
-    e->raw = raw;
-    e->leaf = level == 1 || (level <= 3 && (raw & VTD_FS_PS));
-    e->perm = format->perm(stage, raw);
-    e->user = format->user(raw);
-    if (raw & (e->leaf ? stage->leaf_rsvd : stage->table_rsvd)[level]) {
-        return stage->faults.reserved;
-    }
-    return VTD_FAULT_NONE;
+    return level == 1 || (level <= 3 && (raw & VTD_FS_PS));
 }
 
-static VtdFault walk_stage(const Stage *stage, uint64_t addr, bool write,
-                           Result *out);
-
-/* The place of an entry of @stage in memory, through the stage below.  @write:
- * it will be written, which makes its page dirty there. */
-static VtdFault entry_place(const Stage *stage, uint64_t addr, bool root,
-                            bool write, uint64_t *gpa, bool *writable)
+/* What is wrong with an entry that was read at @level. */
+SPECIALISED VtdFault check_entry(const Stage *stage, const Format *format,
+                                 uint64_t raw, unsigned level)
 {
-    Result place;
+    const uint64_t *rsvd =
+        is_leaf(raw, level) ? stage->leaf_rsvd : stage->table_rsvd;
+
+    if (!(raw & format->present)) {
+        return stage->faults->not_present;
+    }
+    return raw & rsvd[level] ? stage->faults->reserved : VTD_FAULT_NONE;
+}
+
+/* The bits that the use of an entry sets, which ends @trail.  A write that is
+ * forbidden does not make the page dirty. */
+SPECIALISED uint64_t marks(const Stage *stage, const Format *format,
+                           Trail trail, bool write)
+{
+    bool dirties = write &&
+                   (format->perm(stage, trail) & VTD_PERM_WRITE) &&
+                   (format->user(trail) || stage->supervisor);
+
+    return stage->accessed | (dirties ? stage->dirty : 0);
+}
+
+static VtdFault walk_second_stage(const Stage *stage, uint64_t addr,
+                                  bool write, Result *out);
+
+/* Where an entry lies. */
+typedef struct Place {
+    uint64_t addr; /* as the entry above leads there */
+    uint64_t gpa;
+    unsigned level;
+    bool writable;
+} Place;
+
+static bool in_root_table(const Stage *stage, const Place *place)
+{
+    return place->level == stage->levels;
+}
+
+/* Find the place in memory, through the stage below if there is one.  @write:
+ * it will be written, which makes its page dirty there. */
+SPECIALISED VtdFault find_place(const Stage *stage, const Format *format,
+                                bool write, Place *place)
+{
+    Result below;
     VtdFault fault;
 
-    *gpa = addr;
-    *writable = true;
-    if (!stage->under) {
+    place->gpa = place->addr;
+    place->writable = true;
+    if (!format->over) {
         return VTD_FAULT_NONE;
     }
-    if (beyond(addr, stage->under->levels)) {
+    if (beyond(place->addr, stage->under->levels)) {
         return VTD_FAULT_FS_TABLE_BEYOND_WIDTH;
     }
-    fault = walk_stage(stage->under, addr, write, &place);
+    fault = walk_second_stage(stage->under, place->addr, write, &below);
     if (fault) {
         return fault;
     }
-    if (!(place.perm & VTD_PERM_READ)) {
-        return root ? VTD_FAULT_FS_ROOT_NO_READ : VTD_FAULT_FS_TABLE_NO_READ;
+    if (!(below.perm & VTD_PERM_READ)) {
+        return in_root_table(stage, place) ? VTD_FAULT_FS_ROOT_NO_READ
+                                           : VTD_FAULT_FS_TABLE_NO_READ;
     }
-    *gpa = place.addr;
-    *writable = place.perm & VTD_PERM_WRITE;
+    place->gpa = below.addr;
+    place->writable = below.perm & VTD_PERM_WRITE;
     return VTD_FAULT_NONE;
 }
 
 /*
- * Read the entry at @addr, check it, and set the marks that its use needs.
- * The compare-and-exchange makes sure that marks are only put on the very
- * entry that was checked.
+ * Set @missing in the entry that was read as @raw.  The compare-and-exchange
+ * makes sure that marks are only put on the very entry that was checked.
+ * *@set: they are, the entry has not become another one.
  */
-static VtdFault use_entry(const Stage *stage, uint64_t addr, unsigned level,
-                          bool write, Entry *e)
+SPECIALISED VtdFault set_marks(const Stage *stage, const Format *format,
+                               Place *place, uint64_t raw, uint64_t missing,
+                               bool *set)
 {
     const VtdEnv *env = stage->env;
-    bool root = level == stage->levels;
-    uint64_t gpa;
-    bool writable;
-    VtdFault fault = entry_place(stage, addr, root, false, &gpa, &writable);
+    VtdFault fault = VTD_FAULT_NONE;
+
+    if (format->over && place->writable && stage->under->dirty) {
+        fault = find_place(stage, format, true, place);
+    }
+    if (fault) {
+        return fault;
+    }
+    if (!place->writable) {
+        return VTD_FAULT_FS_TABLE_NO_WRITE;
+    }
+    switch (env->cas64(env->opaque, place->gpa, raw, raw | missing)) {
+    case VTD_CAS_DONE:
+        *set = true;
+        return VTD_FAULT_NONE;
+    case VTD_CAS_CHANGED:
+        *set = false;
+        return VTD_FAULT_NONE;
+    default:
+        return stage->faults->update;
+    }
+}
+
+/*
+ * Read the entry at @place, which @trail leads to, check it, and set the marks
+ * that its use needs.  On success it is in @raw and @trail.
+ */
+SPECIALISED VtdFault use_entry(const Stage *stage, const Format *format,
+                               Place *place, bool write, Trail *trail,
+                               uint64_t *raw)
+{
+    const VtdEnv *env = stage->env;
+    VtdFault fault = find_place(stage, format, false, place);
 
     for (unsigned i = 0; !fault && i < UPDATE_ATTEMPTS; i++) {
-        uint64_t raw;
-        uint64_t marks;
-        bool dirties;
+        uint64_t missing;
+        bool set = true;
+        Trail now;
 
-        if (!env->load64(env->opaque, gpa, &raw)) {
-            return root ? stage->faults.root_access : stage->faults.access;
+        if (!env->load64(env->opaque, place->gpa, raw)) {
+            return in_root_table(stage, place) ? stage->faults->root_access
+                                               : stage->faults->access;
         }
-        fault = decode_entry(stage, raw, level, e);
+        fault = check_entry(stage, format, *raw, place->level);
         if (fault) {
             return fault;
         }
-        /* A write that the entry forbids does not make the page dirty. */
-        dirties = write && (e->perm & VTD_PERM_WRITE) &&
-                  (e->user || stage->supervisor);
-        marks = stage->format->marks(stage, e, dirties);
-        if ((raw & marks) == marks) {
+        now = (Trail){ trail->all & *raw, trail->any | *raw };
+        missing = ~*raw & marks(stage, format, now,
+                                write && is_leaf(*raw, place->level));
+        if (missing) {
+            fault = set_marks(stage, format, place, *raw, missing, &set);
+        }
+        if (!fault && set) {
+            *raw |= missing;
+            *trail = now;
             return VTD_FAULT_NONE;
-        }
-        if (writable && stage->under && stage->config->ss_accessed_dirty) {
-            fault = entry_place(stage, addr, root, true, &gpa, &writable);
-            if (fault) {
-                return fault;
-            }
-        }
-        if (!writable) {
-            return VTD_FAULT_FS_TABLE_NO_WRITE;
-        }
-        switch (env->cas64(env->opaque, gpa, raw, raw | marks)) {
-        case VTD_CAS_DONE:
-            e->raw = raw | marks;
-            return VTD_FAULT_NONE;
-        case VTD_CAS_CHANGED:
-            break;
-        case VTD_CAS_FAILED:
-            return stage->faults.update;
         }
     }
-    return fault ? fault : stage->faults.update;
+    return fault ? fault : stage->faults->update;
 }
 
-static VtdFault walk_stage(const Stage *stage, uint64_t addr, bool write,
-                           Result *out)
+SPECIALISED VtdFault walk_stage(const Stage *stage, const Format *format,
+                                uint64_t addr, bool write, Result *out)
 {
+    Trail trail = { .all = ~0ull };
     uint64_t table = stage->root;
+    uint64_t raw = 0;
 
-    out->perm = VTD_PERM_READ | VTD_PERM_WRITE | VTD_PERM_EXEC;
-    out->user = true;
     for (unsigned level = stage->levels; level > 0; level--) {
         unsigned shift = level_shift(level);
         unsigned index = addr >> shift & ((1u << VTD_LEVEL_BITS) - 1);
-        Entry e;
-        bool allowed = (out->perm & VTD_PERM_WRITE) &&
-                       (out->user || stage->supervisor);
-        VtdFault fault = use_entry(stage, table + index * 8, level,
-                                   write && allowed, &e);
+        Place place = { .addr = table + index * 8, .level = level };
+        VtdFault fault =
+            use_entry(stage, format, &place, write, &trail, &raw);
 
         if (fault) {
             return fault;
         }
-        out->perm &= e.perm;
-        out->user = out->user && e.user;
-        table = e.raw & VTD_PTE_ADDR;
-        if (e.leaf) {
+        table = raw & VTD_PTE_ADDR;
+        if (is_leaf(raw, level)) {
             uint64_t within = (1ull << shift) - 1;
-            uint64_t marks = stage->format->marks(stage, &e, true);
 
-            out->shift = shift;
             out->addr = (table & ~within) | (addr & within);
-            out->dirty = (e.raw & marks) == marks;
+            out->shift = shift;
+            out->perm = format->perm(stage, trail);
+            out->user = format->user(trail);
+            out->dirty = !(stage->dirty & ~raw);
             return VTD_FAULT_NONE;
         }
     }
-    return stage->faults.access; /* not reached: level 1 is a leaf */
+    return stage->faults->access; /* not reached: level 1 is a leaf */
 }
+
+static VtdFault walk_second_stage(const Stage *stage, uint64_t addr,
+                                  bool write, Result *out)
+{
+    return walk_stage(stage, &second_stage_format, addr, write, out);
+}
+
+static VtdFault walk_first_stage(const Stage *stage, uint64_t addr, bool write,
+                                 Result *out)
+{
+    return stage->under ? walk_stage(stage, &nested_format, addr, write, out)
+                        : walk_stage(stage, &first_stage_format, addr, write,
+                                     out);
+}
+
+static const StageFaults first_stage_faults = {
+    .access = VTD_FAULT_FS_ACCESS,
+    .root_access = VTD_FAULT_FS_ROOT_ACCESS,
+    .not_present = VTD_FAULT_FS_NOT_PRESENT,
+    .reserved = VTD_FAULT_FS_RESERVED,
+    .update = VTD_FAULT_FS_UPDATE,
+};
+
+static const StageFaults second_stage_faults = {
+    .access = VTD_FAULT_SS_ACCESS,
+    .root_access = VTD_FAULT_SS_ROOT_ACCESS,
+    .not_present = VTD_FAULT_SS_NOT_PRESENT,
+    .reserved = VTD_FAULT_SS_RESERVED,
+    .update = VTD_FAULT_SS_ACCESS,
+};
+
+/* Legacy mode tells "not present" as a lack of permission, [1] to write. */
+static const StageFaults legacy_faults[] = {
+    {
+        .access = VTD_FAULT_PAGING_ENTRY_ACCESS,
+        .root_access = VTD_FAULT_CONTEXT_INVALID,
+        .not_present = VTD_FAULT_READ,
+        .reserved = VTD_FAULT_PAGING_ENTRY_RESERVED,
+    },
+    {
+        .access = VTD_FAULT_PAGING_ENTRY_ACCESS,
+        .root_access = VTD_FAULT_CONTEXT_INVALID,
+        .not_present = VTD_FAULT_WRITE,
+        .reserved = VTD_FAULT_PAGING_ENTRY_RESERVED,
+    },
+};
 
 static Stage second_stage(const VtdEnv *env, const VtdCaps *caps,
                           const VtdConfig *c, VtdAccess access)
 {
-    bool write = access.perm & VTD_PERM_WRITE;
-    Stage stage = {
+    return (Stage){
         .env = env,
         .config = c,
-        .format = &second_stage_format,
         .table_rsvd = caps->ss_table_rsvd,
         .leaf_rsvd = caps->ss_leaf_rsvd,
+        .faults = c->scalable ? &second_stage_faults
+                              : &legacy_faults[!!(access.perm & VTD_PERM_WRITE)],
         .root = c->ss_table,
+        .accessed = c->ss_accessed_dirty ? VTD_SS_A : 0,
+        .dirty = c->ss_accessed_dirty ? VTD_SS_D : 0,
         .levels = c->ss_levels,
     };
-
-    if (c->scalable) {
-        stage.faults = (StageFaults){
-            .access = VTD_FAULT_SS_ACCESS,
-            .root_access = VTD_FAULT_SS_ROOT_ACCESS,
-            .not_present = VTD_FAULT_SS_NOT_PRESENT,
-            .reserved = VTD_FAULT_SS_RESERVED,
-            .update = VTD_FAULT_SS_ACCESS,
-        };
-    } else {
-        /* Legacy mode tells "not present" as a lack of permission. */
-        stage.faults = (StageFaults){
-            .access = VTD_FAULT_PAGING_ENTRY_ACCESS,
-            .root_access = VTD_FAULT_CONTEXT_INVALID,
-            .not_present = write ? VTD_FAULT_WRITE : VTD_FAULT_READ,
-            .reserved = VTD_FAULT_PAGING_ENTRY_RESERVED,
-        };
-    }
-    return stage;
 }
 
 static Stage first_stage(const VtdEnv *env, const VtdCaps *caps,
@@ -335,20 +383,15 @@ static Stage first_stage(const VtdEnv *env, const VtdCaps *caps,
     return (Stage){
         .env = env,
         .config = c,
-        .format = &first_stage_format,
         .under = under,
         .table_rsvd = caps->fs_table_rsvd,
         .leaf_rsvd = caps->fs_leaf_rsvd,
+        .faults = &first_stage_faults,
         .root = c->fs_table,
+        .accessed = VTD_FS_A | (c->extended_accessed ? VTD_FS_EA : 0),
+        .dirty = VTD_FS_D,
         .levels = c->fs_levels,
         .supervisor = access.supervisor,
-        .faults = {
-            .access = VTD_FAULT_FS_ACCESS,
-            .root_access = VTD_FAULT_FS_ROOT_ACCESS,
-            .not_present = VTD_FAULT_FS_NOT_PRESENT,
-            .reserved = VTD_FAULT_FS_RESERVED,
-            .update = VTD_FAULT_FS_UPDATE,
-        },
     };
 }
 
@@ -386,7 +429,7 @@ static VtdFault walk_second(const Stage *ss, const VtdConfig *c, uint64_t iova,
     if (beyond(iova, ss->levels)) {
         return c->scalable ? VTD_FAULT_SM_BEYOND_MGAW : VTD_FAULT_BEYOND_MGAW;
     }
-    fault = walk_stage(ss, iova, write, r);
+    fault = walk_second_stage(ss, iova, write, r);
     if (fault) {
         return fault;
     }
@@ -406,7 +449,7 @@ static VtdFault walk_first(const Stage *fs, const VtdConfig *c, uint64_t iova,
     if (!canonical(iova, fs->levels)) {
         return VTD_FAULT_SM_NOT_CANONICAL;
     }
-    fault = walk_stage(fs, iova, access.perm & VTD_PERM_WRITE, r);
+    fault = walk_first_stage(fs, iova, access.perm & VTD_PERM_WRITE, r);
     if (fault) {
         return fault;
     }
@@ -428,7 +471,8 @@ static VtdFault walk_below(const Stage *ss, const VtdConfig *c,
     if (beyond(r->addr, ss->levels)) {
         return VTD_FAULT_SM_BEYOND_SECOND_STAGE;
     }
-    fault = walk_stage(ss, r->addr, access.perm & VTD_PERM_WRITE, &below);
+    fault = walk_second_stage(ss, r->addr, access.perm & VTD_PERM_WRITE,
+                              &below);
     if (fault) {
         return fault;
     }
@@ -450,27 +494,41 @@ VtdFault vtd_check_privilege(const VtdConfig *config, VtdAccess access)
     return VTD_FAULT_NONE;
 }
 
+static VtdFault walk_nested(const Stage *ss, const Stage *fs,
+                            const VtdConfig *c, uint64_t iova,
+                            VtdAccess access, Result *r)
+{
+    VtdFault fault = walk_first(fs, c, iova, access, r);
+
+    return fault ? fault : walk_below(ss, c, access, r);
+}
+
 VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
                   const VtdConfig *config, uint64_t iova, VtdAccess access,
                   VtdMapping *out)
 {
-    Stage ss = second_stage(env, caps, config, access);
-    Stage fs = first_stage(env, caps, config, access,
-                           config->kind == VTD_NESTED ? &ss : NULL);
-    uint64_t within;
     VtdFault fault = vtd_check_privilege(config, access);
+    Stage ss, fs;
+    uint64_t within;
     Result r;
 
     if (fault) {
         return fault;
     }
-    if (config->kind == VTD_SECOND_STAGE) {
+    switch (config->kind) {
+    case VTD_SECOND_STAGE:
+        ss = second_stage(env, caps, config, access);
         fault = walk_second(&ss, config, iova, access, &r);
-    } else {
+        break;
+    case VTD_NESTED:
+        ss = second_stage(env, caps, config, access);
+        fs = first_stage(env, caps, config, access, &ss);
+        fault = walk_nested(&ss, &fs, config, iova, access, &r);
+        break;
+    default:
+        fs = first_stage(env, caps, config, access, NULL);
         fault = walk_first(&fs, config, iova, access, &r);
-        if (!fault && config->kind == VTD_NESTED) {
-            fault = walk_below(&ss, config, access, &r);
-        }
+        break;
     }
     if (fault) {
         return fault;
@@ -489,20 +547,17 @@ bool vtd_second_stage_entry(const VtdCaps *caps, uint64_t raw, unsigned level,
                             VtdEntry *entry)
 {
     Stage stage = {
-        .format = &second_stage_format,
         .table_rsvd = caps->ss_table_rsvd,
         .leaf_rsvd = caps->ss_leaf_rsvd,
-        .faults = { .not_present = VTD_FAULT_SS_NOT_PRESENT,
-                    .reserved = VTD_FAULT_SS_RESERVED },
+        .faults = &second_stage_faults,
     };
-    Entry e;
 
-    if (decode_entry(&stage, raw, level, &e)) {
+    if (check_entry(&stage, &second_stage_format, raw, level)) {
         return false;
     }
     *entry = (VtdEntry){
-        .leaf = e.leaf,
-        .perm = e.perm,
+        .leaf = is_leaf(raw, level),
+        .perm = ss_perm(&stage, (Trail){ .all = raw }),
         .addr = raw & VTD_PTE_ADDR,
     };
     return true;
