@@ -188,8 +188,9 @@ static inline bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
 
 /* Look up the page of @iova for the tag with @key.  Any thread, no lock.
  * False: not cached. */
-static inline bool vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key,
-                                        uint64_t iova, VtdMapping *out)
+static inline __attribute__((always_inline)) bool
+vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key, uint64_t iova,
+                     VtdMapping *out)
 {
     uint64_t hash = vtd_iotlb_hash(key);
     uint64_t tag =
