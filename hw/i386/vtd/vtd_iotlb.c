@@ -7,8 +7,6 @@
  * range drops the PASID or the domain: cheaper, and allowed by the spec. */
 #define MAX_PROBED_ORDER 4
 
-#define PAGE_SIZES 3
-
 bool vtd_iotlb_init(VtdIotlb *tlb)
 {
     size_t bytes = VTD_IOTLB_SETS * sizeof(VtdIotlbSet);
@@ -84,32 +82,43 @@ static void note_size(VtdIotlbDomain *domain, unsigned size)
     }
 }
 
-void vtd_iotlb_insert(VtdIotlb *tlb, VtdTag tag, VtdIotlbTicket ticket,
-                      const VtdMapping *m)
+static void insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                   uint64_t page_number, unsigned size, uint64_t target)
 {
-    unsigned size = (m->shift - VTD_PAGE_SHIFT) / 9u;
-    uint64_t key = vtd_iotlb_key(tag);
-    uint64_t held = key | vtd_put(VTD_TLB_GEN, ticket.generation);
-    uint64_t page_number = m->iova >> m->shift;
+    VtdIotlbSet *set = vtd_iotlb_set(tlb, ticket->hash, page_number, size);
     uint64_t page = vtd_iotlb_page(page_number, size);
-    VtdIotlbSet *set =
-        vtd_iotlb_set(tlb, vtd_iotlb_hash(key), page_number, size);
 
-    if (size >= PAGE_SIZES || !try_lock(set)) {
+    if (!try_lock(set)) {
         return;
     }
     atomic_thread_fence(memory_order_release);
-    note_size(&tlb->domain[tag.did], size);
-    if (atomic_load(&tlb->narrow_gen) == ticket.narrow) {
-        VtdIotlbEntry *e = &set->way[choose_way(set, page, held)];
+    note_size(&tlb->domain[ticket->tag & VTD_TLB_DID], size);
+    if (atomic_load(&tlb->narrow_gen) == ticket->narrow) {
+        VtdIotlbEntry *e = &set->way[choose_way(set, page, ticket->tag)];
 
         atomic_store_explicit(&e->page, page, memory_order_relaxed);
-        atomic_store_explicit(&e->tag, held, memory_order_relaxed);
-        atomic_store_explicit(&e->target,
-                              (m->pa & VTD_TLB_TARGET) | m->perm,
-                              memory_order_relaxed);
+        atomic_store_explicit(&e->tag, ticket->tag, memory_order_relaxed);
+        atomic_store_explicit(&e->target, target, memory_order_relaxed);
     }
     unlock(set);
+}
+
+void vtd_iotlb_insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                      const VtdMapping *m)
+{
+    unsigned size = (m->shift - VTD_PAGE_SHIFT) / 9u;
+
+    if (size <= VTD_TLB_1G) {
+        insert(tlb, ticket, m->iova >> m->shift, size,
+               (m->pa & VTD_TLB_TARGET) | m->perm);
+    }
+}
+
+void vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                            uint64_t iova, uint64_t word)
+{
+    insert(tlb, ticket, iova >> vtd_iotlb_shift(VTD_TLB_TABLE), VTD_TLB_TABLE,
+           word);
 }
 
 static void empty_table(VtdIotlb *tlb)
@@ -193,7 +202,7 @@ static bool may_hold(VtdIotlbSet *set, uint64_t page)
 }
 
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
-                          unsigned order)
+                          unsigned order, bool leaf_only)
 {
     uint64_t key = vtd_iotlb_key(tag);
     uint64_t hash = vtd_iotlb_hash(key);
@@ -210,6 +219,9 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
     }
     atomic_fetch_add(&tlb->narrow_gen, 1);
     sizes = atomic_load(&tlb->domain[tag.did].sizes);
+    if (leaf_only) {
+        sizes &= ~(1u << VTD_TLB_TABLE);
+    }
     last = addr + ((VTD_PAGE_SIZE << order) - 1);
     for (unsigned size = 0; sizes >> size; size++) {
         unsigned shift = vtd_iotlb_shift(size);

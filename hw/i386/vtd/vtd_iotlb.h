@@ -19,6 +19,10 @@
  * Pages of different sizes lie in different sets.  A domain remembers which
  * sizes it has ever had, and only those are looked for.
  *
+ * The last table of a walk is kept as well, as one more size of page, so that
+ * the same rules make it go (spec, section "Paging-Structure Caches").  A walk
+ * in the same 2 MiB starts there.
+ *
  * Lookups are all of what an access costs when all goes well, so they are
  * inline.
  */
@@ -55,7 +59,12 @@ typedef struct VtdMapping {
 
 /* Word "page": page number of the input address, page size, valid. */
 #define VTD_TLB_VALID VTD_BIT(0)
-#define VTD_TLB_SIZE VTD_BITS(3, 2) /* 0: 4 KiB, 1: 2 MiB, 2: 1 GiB */
+#define VTD_TLB_SIZE VTD_BITS(3, 2)
+enum { VTD_TLB_4K,
+       VTD_TLB_2M,
+       VTD_TLB_1G,
+       VTD_TLB_TABLE, /* of entries at level 1 */
+       VTD_TLB_SIZES };
 
 /* Word "tag": domain id, PASID, stage, generation; all but the generation is
  * the tag's key. */
@@ -65,7 +74,8 @@ typedef struct VtdMapping {
 #define VTD_TLB_DID VTD_BITS(15, 0)
 #define VTD_TLB_GEN_BITS 27
 
-/* Word "target": where the page goes and what is allowed. */
+/* Word "target": where the page goes and what is allowed.  Of a table: what
+ * vtd_walk.c wants to know again. */
 #define VTD_TLB_PERM VTD_BITS(2, 0)
 #define VTD_TLB_TARGET VTD_BITS(63, 12)
 
@@ -100,9 +110,11 @@ typedef struct VtdIotlb {
     _Atomic uint64_t wide_count; /* wide ones since the table was emptied */
 } VtdIotlb;
 
+/* What is to be known of a tag to insert something. */
 typedef struct VtdIotlbTicket {
-    uint64_t generation;
-    uint64_t narrow;
+    uint64_t tag; /* word "tag", with the generation of the draw */
+    uint64_t hash;
+    uint64_t narrow; /* narrow_gen of the draw */
 } VtdIotlbTicket;
 
 /* False if there is no memory. */
@@ -124,7 +136,7 @@ static inline uint64_t vtd_iotlb_hash(uint64_t key)
 
 static inline unsigned vtd_iotlb_shift(unsigned size)
 {
-    return VTD_PAGE_SHIFT + size * 9;
+    return VTD_PAGE_SHIFT + (size == VTD_TLB_TABLE ? VTD_TLB_2M : size) * 9;
 }
 
 static inline _Atomic uint64_t *vtd_iotlb_pasid_gen(VtdIotlb *tlb,
@@ -154,7 +166,8 @@ static inline uint64_t vtd_iotlb_generation(VtdIotlb *tlb, uint64_t key,
 static inline VtdIotlbSet *vtd_iotlb_set(VtdIotlb *tlb, uint64_t hash,
                                          uint64_t page_number, unsigned size)
 {
-    return &tlb->set[(page_number + hash + size * (VTD_IOTLB_SETS / 3)) %
+    return &tlb->set[(page_number + hash +
+                      size * (VTD_IOTLB_SETS / VTD_TLB_SIZES)) %
                      VTD_IOTLB_SETS];
 }
 
@@ -198,7 +211,7 @@ vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key, uint64_t iova,
     unsigned sizes = atomic_load_explicit(
         &tlb->domain[key & VTD_TLB_DID].sizes, memory_order_relaxed);
 
-    for (unsigned size = 0; sizes >> size; size++) {
+    for (unsigned size = 0; size < VTD_TLB_TABLE; size++) {
         uint64_t page_number = iova >> vtd_iotlb_shift(size);
         uint64_t target;
 
@@ -225,17 +238,38 @@ static inline bool vtd_iotlb_lookup(VtdIotlb *tlb, VtdTag tag, uint64_t iova,
 static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
 {
     uint64_t key = vtd_iotlb_key(tag);
+    uint64_t hash = vtd_iotlb_hash(key);
+    uint64_t gen = vtd_iotlb_generation(tlb, key, hash);
 
     return (VtdIotlbTicket){
-        .generation = vtd_iotlb_generation(tlb, key, vtd_iotlb_hash(key)),
+        .tag = key | vtd_put(VTD_TLB_GEN, gen),
+        .hash = hash,
         .narrow = atomic_load(&tlb->narrow_gen),
     };
 }
 
-/* Insert @m unless something was invalidated since @ticket was drawn or the
- * set is busy.  Any thread, no lock. */
-void vtd_iotlb_insert(VtdIotlb *tlb, VtdTag tag, VtdIotlbTicket ticket,
+/* The word that was kept with the last table for @iova; 0: none.  Whoever uses
+ * it has drawn @ticket before. */
+static inline uint64_t vtd_iotlb_table(VtdIotlb *tlb,
+                                       const VtdIotlbTicket *ticket,
+                                       uint64_t iova)
+{
+    uint64_t n = iova >> vtd_iotlb_shift(VTD_TLB_TABLE);
+    uint64_t word;
+
+    return vtd_iotlb_find(vtd_iotlb_set(tlb, ticket->hash, n, VTD_TLB_TABLE),
+                          vtd_iotlb_page(n, VTD_TLB_TABLE), ticket->tag, &word)
+               ? word
+               : 0;
+}
+
+/* Insert a page, or a last table with its word, unless something was
+ * invalidated since @ticket was drawn or the set is busy.  Any thread, no
+ * lock. */
+void vtd_iotlb_insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
                       const VtdMapping *m);
+void vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                            uint64_t iova, uint64_t word);
 
 /*
  * Invalidations.  When one has returned, no lookup that starts later finds
@@ -248,8 +282,9 @@ void vtd_iotlb_drop_domain(VtdIotlb *tlb, uint16_t did);
 void vtd_iotlb_drop_first_stage(VtdIotlb *tlb, uint16_t did);
 /* First-stage and nested translations of @pasid in @did. */
 void vtd_iotlb_drop_pasid(VtdIotlb *tlb, uint16_t did, uint32_t pasid);
-/* Pages [addr, addr + 4 KiB << order) of @tag, whatever their size. */
+/* Pages [addr, addr + 4 KiB << order) of @tag, whatever their size, and the
+ * tables on the way there unless @leaf_only. */
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
-                          unsigned order);
+                          unsigned order, bool leaf_only);
 
 #endif

@@ -150,19 +150,37 @@ look_up(VtdUnit *u, uint64_t hit, uint64_t iova, VtdAccess access,
            !(access.perm & ~out->perm) && !is_interrupt(output(iova, out));
 }
 
+static void count_walk(VtdUnit *u, const VtdConfig *config)
+{
+    _Atomic uint64_t *walks = config->kind == VTD_NESTED
+                                  ? &u->counters.nested_walks
+                                  : &u->counters.table_walks;
+
+    atomic_fetch_add_explicit(walks, 1, memory_order_relaxed);
+}
+
 static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
                                uint64_t gen, uint64_t iova, VtdAccess access,
                                VtdMapping *out)
 {
-    VtdTag tag = vtd_config_tag(config);
-    VtdIotlbTicket ticket = vtd_iotlb_ticket(&u->iotlb, tag);
-    _Atomic uint64_t *walks = config->kind == VTD_NESTED
-                                  ? &u->counters.nested_walks
-                                  : &u->counters.table_walks;
+    VtdIotlbTicket ticket =
+        vtd_iotlb_ticket(&u->iotlb, vtd_config_tag(config));
+    uint64_t table = vtd_iotlb_table(&u->iotlb, &ticket, iova);
+    VtdWalk walk = {
+        .env = &u->env,
+        .caps = &u->caps,
+        .config = config,
+        .last_table = table,
+    };
     VtdFault fault;
 
-    atomic_fetch_add_explicit(walks, 1, memory_order_relaxed);
-    fault = vtd_walk(&u->env, &u->caps, config, iova, access, out);
+    count_walk(u, config);
+    fault = vtd_walk(&walk, iova, access, out);
+    if (fault && table) {
+        /* Nothing that was kept is a reason for a fault. */
+        walk.last_table = 0;
+        fault = vtd_walk(&walk, iova, access, out);
+    }
     if (fault) {
         return fault;
     }
@@ -175,7 +193,10 @@ static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
      */
     if (!fault && !access.supervisor &&
         atomic_load(&u->config_gen) == gen) {
-        vtd_iotlb_insert(&u->iotlb, tag, ticket, out);
+        vtd_iotlb_insert(&u->iotlb, &ticket, out);
+        if (walk.last_table && walk.last_table != table) {
+            vtd_iotlb_insert_table(&u->iotlb, &ticket, iova, walk.last_table);
+        }
     }
     return fault;
 }

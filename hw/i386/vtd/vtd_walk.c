@@ -44,6 +44,27 @@ typedef struct Trail {
     uint64_t any;
 } Trail;
 
+/*
+ * VtdWalk.last_table: the table's address, and the trail to it as far as any
+ * format asks for it.
+ */
+#define TABLE_ALL (VTD_FS_P | VTD_FS_RW | VTD_FS_US | VTD_SS_R | VTD_SS_W)
+#define TABLE_XD VTD_BIT(3)
+
+static uint64_t pack_table(uint64_t table, Trail trail)
+{
+    return table | (trail.all & TABLE_ALL) |
+           (trail.any & VTD_FS_XD ? TABLE_XD : 0);
+}
+
+static Trail trail_to_table(uint64_t packed)
+{
+    return (Trail){
+        .all = packed & TABLE_ALL,
+        .any = packed & TABLE_XD ? VTD_FS_XD : 0,
+    };
+}
+
 /* Answers questions about the entries of one kind of table. */
 typedef struct Format {
     bool over;        /* its tables' addresses go through another stage */
@@ -165,7 +186,8 @@ SPECIALISED uint64_t marks(const Stage *stage, const Format *format,
 }
 
 static VtdFault walk_second_stage(const Stage *stage, uint64_t addr,
-                                  bool write, Result *out);
+                                  bool write, uint64_t *last_table,
+                                  Result *out);
 
 /* Where an entry lies. */
 typedef struct Place {
@@ -185,6 +207,7 @@ static bool in_root_table(const Stage *stage, const Place *place)
 SPECIALISED VtdFault find_place(const Stage *stage, const Format *format,
                                 bool write, Place *place)
 {
+    uint64_t last_table = 0;
     Result below;
     VtdFault fault;
 
@@ -196,7 +219,8 @@ SPECIALISED VtdFault find_place(const Stage *stage, const Format *format,
     if (beyond(place->addr, stage->under->levels)) {
         return VTD_FAULT_FS_TABLE_BEYOND_WIDTH;
     }
-    fault = walk_second_stage(stage->under, place->addr, write, &below);
+    fault = walk_second_stage(stage->under, place->addr, write, &last_table,
+                              &below);
     if (fault) {
         return fault;
     }
@@ -281,50 +305,59 @@ SPECIALISED VtdFault use_entry(const Stage *stage, const Format *format,
     return fault ? fault : stage->faults->update;
 }
 
+/* @last_table: as VtdWalk's. */
 SPECIALISED VtdFault walk_stage(const Stage *stage, const Format *format,
-                                uint64_t addr, bool write, Result *out)
+                                uint64_t addr, bool write,
+                                uint64_t *last_table, Result *out)
 {
-    Trail trail = { .all = ~0ull };
-    uint64_t table = stage->root;
-    uint64_t raw = 0;
+    unsigned level = *last_table ? 1 : stage->levels;
+    uint64_t table = *last_table ? *last_table & VTD_PTE_ADDR : stage->root;
+    Trail trail = *last_table ? trail_to_table(*last_table)
+                              : (Trail){ .all = ~0ull };
 
-    for (unsigned level = stage->levels; level > 0; level--) {
+    for (; level > 0; level--) {
         unsigned shift = level_shift(level);
         unsigned index = addr >> shift & ((1u << VTD_LEVEL_BITS) - 1);
         Place place = { .addr = table + index * 8, .level = level };
+        Trail before = trail;
+        uint64_t raw = 0;
         VtdFault fault =
             use_entry(stage, format, &place, write, &trail, &raw);
 
         if (fault) {
             return fault;
         }
-        table = raw & VTD_PTE_ADDR;
         if (is_leaf(raw, level)) {
             uint64_t within = (1ull << shift) - 1;
 
-            out->addr = (table & ~within) | (addr & within);
+            *last_table = level == 1 ? pack_table(table, before) : 0;
+            out->addr = (raw & VTD_PTE_ADDR & ~within) | (addr & within);
             out->shift = shift;
             out->perm = format->perm(stage, trail);
             out->user = format->user(trail);
             out->dirty = !(stage->dirty & ~raw);
             return VTD_FAULT_NONE;
         }
+        table = raw & VTD_PTE_ADDR;
     }
     return stage->faults->access; /* not reached: level 1 is a leaf */
 }
 
 static VtdFault walk_second_stage(const Stage *stage, uint64_t addr,
-                                  bool write, Result *out)
+                                  bool write, uint64_t *last_table,
+                                  Result *out)
 {
-    return walk_stage(stage, &second_stage_format, addr, write, out);
+    return walk_stage(stage, &second_stage_format, addr, write, last_table,
+                      out);
 }
 
 static VtdFault walk_first_stage(const Stage *stage, uint64_t addr, bool write,
-                                 Result *out)
+                                 uint64_t *last_table, Result *out)
 {
-    return stage->under ? walk_stage(stage, &nested_format, addr, write, out)
+    return stage->under ? walk_stage(stage, &nested_format, addr, write,
+                                     last_table, out)
                         : walk_stage(stage, &first_stage_format, addr, write,
-                                     out);
+                                     last_table, out);
 }
 
 static const StageFaults first_stage_faults = {
@@ -359,14 +392,15 @@ static const StageFaults legacy_faults[] = {
     },
 };
 
-static Stage second_stage(const VtdEnv *env, const VtdCaps *caps,
-                          const VtdConfig *c, VtdAccess access)
+static Stage second_stage(const VtdWalk *walk, VtdAccess access)
 {
+    const VtdConfig *c = walk->config;
+
     return (Stage){
-        .env = env,
+        .env = walk->env,
         .config = c,
-        .table_rsvd = caps->ss_table_rsvd,
-        .leaf_rsvd = caps->ss_leaf_rsvd,
+        .table_rsvd = walk->caps->ss_table_rsvd,
+        .leaf_rsvd = walk->caps->ss_leaf_rsvd,
         .faults = c->scalable ? &second_stage_faults
                               : &legacy_faults[!!(access.perm & VTD_PERM_WRITE)],
         .root = c->ss_table,
@@ -376,16 +410,17 @@ static Stage second_stage(const VtdEnv *env, const VtdCaps *caps,
     };
 }
 
-static Stage first_stage(const VtdEnv *env, const VtdCaps *caps,
-                         const VtdConfig *c, VtdAccess access,
+static Stage first_stage(const VtdWalk *walk, VtdAccess access,
                          const Stage *under)
 {
+    const VtdConfig *c = walk->config;
+
     return (Stage){
-        .env = env,
+        .env = walk->env,
         .config = c,
         .under = under,
-        .table_rsvd = caps->fs_table_rsvd,
-        .leaf_rsvd = caps->fs_leaf_rsvd,
+        .table_rsvd = walk->caps->fs_table_rsvd,
+        .leaf_rsvd = walk->caps->fs_leaf_rsvd,
         .faults = &first_stage_faults,
         .root = c->fs_table,
         .accessed = VTD_FS_A | (c->extended_accessed ? VTD_FS_EA : 0),
@@ -420,16 +455,18 @@ static void keep_clean(Result *r)
     }
 }
 
-static VtdFault walk_second(const Stage *ss, const VtdConfig *c, uint64_t iova,
-                            VtdAccess access, Result *r)
+static VtdFault walk_second(VtdWalk *walk, uint64_t iova, VtdAccess access,
+                            Result *r)
 {
-    bool write = access.perm & VTD_PERM_WRITE;
+    const VtdConfig *c = walk->config;
+    Stage ss = second_stage(walk, access);
     VtdFault fault;
 
-    if (beyond(iova, ss->levels)) {
+    if (beyond(iova, ss.levels)) {
         return c->scalable ? VTD_FAULT_SM_BEYOND_MGAW : VTD_FAULT_BEYOND_MGAW;
     }
-    fault = walk_second_stage(ss, iova, write, r);
+    fault = walk_second_stage(&ss, iova, access.perm & VTD_PERM_WRITE,
+                              &walk->last_table, r);
     if (fault) {
         return fault;
     }
@@ -438,18 +475,22 @@ static VtdFault walk_second(const Stage *ss, const VtdConfig *c, uint64_t iova,
     return fault;
 }
 
-static VtdFault walk_first(const Stage *fs, const VtdConfig *c, uint64_t iova,
+/* @under: the second stage of a nested translation, or NULL. */
+static VtdFault walk_first(VtdWalk *walk, const Stage *under, uint64_t iova,
                            VtdAccess access, Result *r)
 {
+    const VtdConfig *c = walk->config;
+    Stage fs = first_stage(walk, access, under);
     VtdFault fault;
 
     if ((access.perm & VTD_PERM_EXEC) && !c->execute_enable) {
         return VTD_FAULT_SM_EXECUTE_DISABLED;
     }
-    if (!canonical(iova, fs->levels)) {
+    if (!canonical(iova, fs.levels)) {
         return VTD_FAULT_SM_NOT_CANONICAL;
     }
-    fault = walk_first_stage(fs, iova, access.perm & VTD_PERM_WRITE, r);
+    fault = walk_first_stage(&fs, iova, access.perm & VTD_PERM_WRITE,
+                             &walk->last_table, r);
     if (fault) {
         return fault;
     }
@@ -465,6 +506,7 @@ static VtdFault walk_first(const Stage *fs, const VtdConfig *c, uint64_t iova,
 static VtdFault walk_below(const Stage *ss, const VtdConfig *c,
                            VtdAccess access, Result *r)
 {
+    uint64_t last_table = 0;
     Result below;
     VtdFault fault;
 
@@ -472,7 +514,7 @@ static VtdFault walk_below(const Stage *ss, const VtdConfig *c,
         return VTD_FAULT_SM_BEYOND_SECOND_STAGE;
     }
     fault = walk_second_stage(ss, r->addr, access.perm & VTD_PERM_WRITE,
-                              &below);
+                              &last_table, &below);
     if (fault) {
         return fault;
     }
@@ -486,6 +528,15 @@ static VtdFault walk_below(const Stage *ss, const VtdConfig *c,
     return fault;
 }
 
+static VtdFault walk_nested(VtdWalk *walk, uint64_t iova, VtdAccess access,
+                            Result *r)
+{
+    Stage ss = second_stage(walk, access);
+    VtdFault fault = walk_first(walk, &ss, iova, access, r);
+
+    return fault ? fault : walk_below(&ss, walk->config, access, r);
+}
+
 VtdFault vtd_check_privilege(const VtdConfig *config, VtdAccess access)
 {
     if (access.supervisor && config->scalable && !config->supervisor_enable) {
@@ -494,40 +545,25 @@ VtdFault vtd_check_privilege(const VtdConfig *config, VtdAccess access)
     return VTD_FAULT_NONE;
 }
 
-static VtdFault walk_nested(const Stage *ss, const Stage *fs,
-                            const VtdConfig *c, uint64_t iova,
-                            VtdAccess access, Result *r)
-{
-    VtdFault fault = walk_first(fs, c, iova, access, r);
-
-    return fault ? fault : walk_below(ss, c, access, r);
-}
-
-VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
-                  const VtdConfig *config, uint64_t iova, VtdAccess access,
+VtdFault vtd_walk(VtdWalk *walk, uint64_t iova, VtdAccess access,
                   VtdMapping *out)
 {
-    VtdFault fault = vtd_check_privilege(config, access);
-    Stage ss, fs;
+    VtdFault fault = vtd_check_privilege(walk->config, access);
     uint64_t within;
     Result r;
 
     if (fault) {
         return fault;
     }
-    switch (config->kind) {
+    switch (walk->config->kind) {
     case VTD_SECOND_STAGE:
-        ss = second_stage(env, caps, config, access);
-        fault = walk_second(&ss, config, iova, access, &r);
+        fault = walk_second(walk, iova, access, &r);
         break;
     case VTD_NESTED:
-        ss = second_stage(env, caps, config, access);
-        fs = first_stage(env, caps, config, access, &ss);
-        fault = walk_nested(&ss, &fs, config, iova, access, &r);
+        fault = walk_nested(walk, iova, access, &r);
         break;
     default:
-        fs = first_stage(env, caps, config, access, NULL);
-        fault = walk_first(&fs, config, iova, access, &r);
+        fault = walk_first(walk, NULL, iova, access, &r);
         break;
     }
     if (fault) {
