@@ -306,12 +306,14 @@ static bool mapped_at(uint64_t iova, uint64_t *pa)
         .ss_levels = 4,
         .ss_table = ss.root,
     };
-    VtdWalk walk = { &guest.interface, &caps, &config, 0 };
     VtdMapping out;
 
     for (unsigned perm = 1; perm <= 2; perm++) {
-        walk.last_table = 0;
-        if (!vtd_walk(&walk, iova, (VtdAccess){ .perm = perm }, &out)) {
+        VtdWalk walk = {
+            &guest.interface, &caps, &config, { .perm = perm }, 0
+        };
+
+        if (!vtd_walk(&walk, iova, &out)) {
             *pa = out.pa | (iova & ((1ull << out.shift) - 1));
             return true;
         }

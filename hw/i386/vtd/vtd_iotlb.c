@@ -60,6 +60,7 @@ static void unlock(VtdIotlbSet *set)
 
 static unsigned choose_way(VtdIotlbSet *set, uint64_t page, uint64_t tag)
 {
+    VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
         uint64_t held =
             atomic_load_explicit(&set->way[i].page, memory_order_relaxed);
@@ -82,8 +83,9 @@ static void note_size(VtdIotlbDomain *domain, unsigned size)
     }
 }
 
-static void insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                   uint64_t page_number, unsigned size, uint64_t target)
+static inline __attribute__((always_inline)) void
+insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket, uint64_t page_number,
+       unsigned size, uint64_t target)
 {
     VtdIotlbSet *set = vtd_iotlb_set(tlb, ticket->hash, page_number, size);
     uint64_t page = vtd_iotlb_page(page_number, size);
@@ -194,6 +196,7 @@ static bool may_hold(VtdIotlbSet *set, uint64_t page)
 {
     bool found = atomic_load(&set->seq) & 1;
 
+    VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
         found |= atomic_load_explicit(&set->way[i].page,
                                       memory_order_relaxed) == page;

@@ -184,6 +184,7 @@ static inline bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
 {
     uint32_t before = atomic_load_explicit(&set->seq, memory_order_acquire);
 
+    VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
         VtdIotlbEntry *e = &set->way[i];
 
@@ -211,14 +212,15 @@ vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key, uint64_t iova,
     unsigned sizes = atomic_load_explicit(
         &tlb->domain[key & VTD_TLB_DID].sizes, memory_order_relaxed);
 
-    for (unsigned size = 0; size < VTD_TLB_TABLE; size++) {
-        uint64_t page_number = iova >> vtd_iotlb_shift(size);
+    /* Most often there is one size beside tables. */
+    for (sizes &= VTD_BIT(VTD_TLB_TABLE) - 1; sizes; sizes &= sizes - 1) {
+        unsigned size = __builtin_ctz(sizes);
+        uint64_t page_number = iova >> (VTD_PAGE_SHIFT + size * 9);
         uint64_t target;
 
-        if ((sizes >> size & 1) &&
-            vtd_iotlb_find(vtd_iotlb_set(tlb, hash, page_number, size),
+        if (vtd_iotlb_find(vtd_iotlb_set(tlb, hash, page_number, size),
                            vtd_iotlb_page(page_number, size), tag, &target)) {
-            out->shift = vtd_iotlb_shift(size);
+            out->shift = VTD_PAGE_SHIFT + size * 9;
             out->iova = page_number << out->shift;
             out->pa = target & VTD_TLB_TARGET;
             out->perm = target & VTD_TLB_PERM;

@@ -53,21 +53,21 @@ static uint64_t cached_hit(VtdSource *source, uint64_t gen)
     return held == gen && read_in_one_piece(source, seq) ? hit : 0;
 }
 
-static bool cached_config(VtdSource *source, uint64_t gen, VtdConfig *config)
+/* False: @config is undefined. */
+static inline bool cached_config(VtdSource *source, uint64_t gen,
+                                 VtdConfig *config)
 {
     uint32_t seq = atomic_load_explicit(&source->seq, memory_order_acquire);
     uint64_t held = atomic_load_explicit(&source->gen, memory_order_relaxed);
-    uint64_t words[VTD_CONFIG_WORDS];
 
+    VTD_UNROLL
     for (unsigned i = 0; i < VTD_CONFIG_WORDS; i++) {
-        words[i] =
+        uint64_t word =
             atomic_load_explicit(&source->config[i], memory_order_relaxed);
+
+        memcpy((char *)config + i * sizeof(word), &word, sizeof(word));
     }
-    if (held != gen || !read_in_one_piece(source, seq)) {
-        return false;
-    }
-    memcpy(config, words, sizeof(words));
-    return true;
+    return held == gen && read_in_one_piece(source, seq);
 }
 
 /* Another thread at the same work means that ours is not needed. */
@@ -170,16 +170,17 @@ static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
         .env = &u->env,
         .caps = &u->caps,
         .config = config,
+        .access = access,
         .last_table = table,
     };
     VtdFault fault;
 
     count_walk(u, config);
-    fault = vtd_walk(&walk, iova, access, out);
+    fault = vtd_walk(&walk, iova, out);
     if (fault && table) {
         /* Nothing that was kept is a reason for a fault. */
         walk.last_table = 0;
-        fault = vtd_walk(&walk, iova, access, out);
+        fault = vtd_walk(&walk, iova, out);
     }
     if (fault) {
         return fault;
