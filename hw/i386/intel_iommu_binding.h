@@ -40,6 +40,7 @@ typedef struct VtdHostCounters {
     uint64_t detaches;
     uint64_t stage1_hwpts; /* allocated so far */
     uint64_t pasids;       /* that are attached now */
+    uint64_t hwpts;        /* of bindings that there are now */
     uint64_t errors;
 } VtdHostCounters;
 
@@ -53,13 +54,9 @@ typedef struct VtdBindingDevice VtdBindingDevice;
 typedef struct VtdBindingOps {
     const char *name;
 
-    /* What the kernel says of @vfio and the unit in front of it.  False with
-     * @errp set: nothing, or it cannot nest. */
-    bool (*hw_info)(VFIODevice *vfio, VtdHwInfo *info, Error **errp);
-
-    /* All that bindings of @dev need, and that the kernel has it; the device
-     * stays on VFIO's own page table.  False with @errp set: nothing stays. */
-    bool (*open)(VtdBindingDevice *dev, const VtdHwInfo *info, Error **errp);
+    /* All that bindings of @dev need; the device stays on VFIO's own page
+     * table.  False with @errp set: nothing stays. */
+    bool (*open)(VtdBindingDevice *dev, Error **errp);
 
     /* The opposite; there is no binding any more. */
     void (*close)(VtdBindingDevice *dev);
@@ -102,6 +99,7 @@ struct VtdBindingDevice {
     VFIODevice *vfio;
     VtdHostCounters *counters;
     uint8_t pasid_bits; /* of what can be bound; 0: no PASIDs */
+    bool page_requests; /* come up */
     VtdGuestMemory *memory;
 
     /* That of 2020: */

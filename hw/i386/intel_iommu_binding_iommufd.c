@@ -9,9 +9,7 @@
  */
 #include "qemu/osdep.h"
 
-#include "hw/pci/pcie.h"
 #include "intel_iommu_binding.h"
-#include "intel_iommu_probe.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "system/iommufd.h"
@@ -25,6 +23,7 @@ static void free_hwpt(const VtdBindingDevice *dev, uint32_t hwpt)
 /* Nothing is attached to them any more. */
 static void free_hwpts(VtdBinding *b, VtdHwpts t)
 {
+    b->dev->counters->hwpts -= !!t.stage1 + !!t.stage2;
     if (t.stage1) {
         if (b->dev->faults) { /* the host has answered what came from it */
             vtd_fault_queue_forget(b->dev->faults, b->pasid);
@@ -105,14 +104,17 @@ static int make_stage2(VtdBinding *b, const VtdConfig *config, uint32_t flags,
                        VtdHwpts *t)
 {
     VtdBindingDevice *dev = b->dev;
+    int error;
 
     t->domain = vtd_host_domain_get(dev->domains, &dev->source, config);
     if (!t->domain) {
         return -ENOMEM;
     }
-    return vtd_iommufd_alloc_paging(dev->vfio->iommufd->fd, dev->vfio->devid,
-                                    vtd_host_domain_ioas(t->domain),
-                                    flags | dev->hwpt.flags, &t->stage2);
+    error = vtd_iommufd_alloc_paging(dev->vfio->iommufd->fd, dev->vfio->devid,
+                                     vtd_host_domain_ioas(t->domain),
+                                     flags | dev->hwpt.flags, &t->stage2);
+    dev->counters->hwpts += !error;
+    return error;
 }
 
 static int make_stage1(VtdBinding *b, const VtdConfig *config, uint32_t parent,
@@ -126,6 +128,7 @@ static int make_stage1(VtdBinding *b, const VtdConfig *config, uint32_t parent,
     error = vtd_iommufd_alloc_s1(dev->vfio->iommufd->fd, dev->vfio->devid,
                                  parent, dev->hwpt, &data, &t->stage1);
     dev->counters->stage1_hwpts += !error;
+    dev->counters->hwpts += !error;
     return error;
 }
 
@@ -230,7 +233,6 @@ static void close_empty(VtdBindingDevice *dev)
 /* The page tables of a device whose host can nest. */
 static bool open_parent(VtdBindingDevice *dev, Error **errp)
 {
-    ERRP_GUARD();
     IOMMUFDBackend *iommufd = dev->vfio->iommufd;
     int error;
 
@@ -253,7 +255,6 @@ static bool open_parent(VtdBindingDevice *dev, Error **errp)
         error_setg_errno(errp, -error,
                          "%s: the host kernel has no page table that can be "
                          "nested for this device", dev->vfio->name);
-        error_append_hint(errp, VTD_NEEDS_LINUX);
     }
     return !error;
 }
@@ -264,37 +265,23 @@ static void close_parent(VtdBindingDevice *dev)
     vtd_guest_memory_put(dev->memories, dev->memory);
 }
 
-/*
- * Page requests come up if the guest's unit takes them, and the device and all
- * that is behind it make them.  If not the device has no PRI for the guest.
- */
-static void open_faults(VtdBindingDevice *dev, const VtdHwInfo *info)
+static bool open_faults(VtdBindingDevice *dev, Error **errp)
 {
-    IntelIOMMUState *s = dev->space->iommu_state;
-    PCIDevice *pci = PCI_DEVICE(dev->vfio->dev);
-    Error *error = NULL;
-
-    if (!(s->unit->caps.ecap & VTD_ECAP_PRS) ||
-        ~info->ecap & (VTD_ECAP_PRS | VTD_ECAP_PDS | VTD_ECAP_DT) ||
-        !pci_is_express(pci) ||
-        !pcie_find_capability(pci, PCI_EXT_CAP_ID_ATS) ||
-        !pcie_find_capability(pci, PCI_EXT_CAP_ID_PRI)) {
-        return;
+    if (!dev->page_requests) {
+        return true;
     }
     dev->faults = vtd_fault_queue_new(dev->space, dev->vfio->iommufd,
-                                      dev->fault_counters, &error);
-    if (dev->faults) {
-        dev->hwpt.fault_id = vtd_fault_queue_id(dev->faults);
-    } else {
-        warn_reportf_err(error, "intel-iommu: %s: without page requests: ",
-                         dev->vfio->name);
+                                      dev->fault_counters, errp);
+    if (!dev->faults) {
+        error_prepend(errp, "%s: ", dev->vfio->name);
+        return false;
     }
+    dev->hwpt.fault_id = vtd_fault_queue_id(dev->faults);
+    return true;
 }
 
 static bool open_tables(VtdBindingDevice *dev, Error **errp)
 {
-    ERRP_GUARD();
-
     if (!open_empty(dev, errp)) {
         return false;
     }
@@ -302,33 +289,17 @@ static bool open_tables(VtdBindingDevice *dev, Error **errp)
         close_empty(dev);
         return false;
     }
-    if (!vtd_probe_nesting(dev, errp)) {
-        close_parent(dev);
-        close_empty(dev);
-        return false;
-    }
     return true;
 }
 
-static bool hw_info(VFIODevice *vfio, VtdHwInfo *info, Error **errp)
-{
-    int error = vtd_iommufd_hw_info(vfio->iommufd->fd, vfio->devid, info);
-
-    if (error) {
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel does not tell what its IOMMU is",
-                         vfio->name);
-    }
-    return !error;
-}
-
-static bool device_open(VtdBindingDevice *dev, const VtdHwInfo *info,
-                        Error **errp)
+static bool device_open(VtdBindingDevice *dev, Error **errp)
 {
     if (dev->pasid_bits) {
         dev->hwpt.flags = IOMMU_HWPT_ALLOC_PASID;
     }
-    open_faults(dev, info);
+    if (!open_faults(dev, errp)) {
+        return false;
+    }
     if (!open_tables(dev, errp)) {
         g_clear_pointer(&dev->faults, vtd_fault_queue_free);
         return false;
@@ -345,7 +316,6 @@ static void device_close(VtdBindingDevice *dev)
 
 const VtdBindingOps vtd_binding_iommufd = {
     .name = "iommufd",
-    .hw_info = hw_info,
     .open = device_open,
     .close = device_close,
     .identity = identity,

@@ -200,44 +200,6 @@ static void describe(const VtdBinding *b, QDict *to)
 
 /* --- The device ---------------------------------------------------------- */
 
-static bool hw_info(VFIODevice *vfio, VtdHwInfo *info, Error **errp)
-{
-    static const struct {
-        uint32_t feature;
-        const char *name;
-    } needed[] = {
-        { UAPI2020_NESTING_SYSWIDE_PASID, "allocating PASIDs" },
-        { UAPI2020_NESTING_BIND, "binding page tables" },
-        { UAPI2020_NESTING_INVALIDATE, "invalidating caches" },
-    };
-    VtdNesting2020 nesting;
-    const char *why = vtd_vfio2020_info(vtd_container_of(vfio), &nesting);
-
-    if (why) {
-        error_setg(errp,
-                   "%s: nested=on needs the iommufd backend, or a container "
-                   "that nests, but the host's kernel %s", vfio->name, why);
-        error_append_hint(errp, "Add '-object iommufd,id=ID' and "
-                                "'iommufd=ID' to the device.\n");
-        return false;
-    }
-    for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
-        if (!(nesting.features & needed[i].feature)) {
-            error_setg(errp, "%s: the nesting of the host's kernel lacks %s "
-                       "(features 0x%x)", vfio->name, needed[i].name,
-                       nesting.features);
-            return false;
-        }
-    }
-    *info = (VtdHwInfo){
-        .type = IOMMU_HW_INFO_TYPE_INTEL_VTD,
-        .cap = nesting.cap,
-        .ecap = nesting.ecap,
-        .pasid_bits = nesting.pasid_bits,
-    };
-    return true;
-}
-
 /* The guest has to see ECAP.VCS before it takes PASIDs of its own choice. */
 static bool show_virtual_commands(VtdBindingDevice *dev, Error **errp)
 {
@@ -246,13 +208,6 @@ static bool show_virtual_commands(VtdBindingDevice *dev, Error **errp)
 
     if (s->unit->caps.ecap & VTD_ECAP_VCS) {
         return true;
-    }
-    if (!(s->unit->caps.ecap & VTD_ECAP_PASID)) {
-        error_setg(errp, "%s: nested translation by a VFIO container is for "
-                   "requests with PASID only, and the guest's IOMMU has no "
-                   "PASIDs", name);
-        error_append_hint(errp, "Set pasid-bits=N on intel-iommu.\n");
-        return false;
     }
     if (phase_check(PHASE_MACHINE_READY)) {
         error_setg(errp, "%s: the machine started without ECAP.VCS, by which "
@@ -266,104 +221,14 @@ static bool show_virtual_commands(VtdBindingDevice *dev, Error **errp)
     return true;
 }
 
-typedef struct Probe {
-    int container;
-    const char *what; /* that is tried now */
-    int pasid;
-    bool bound;
-} Probe;
-
-static int probe_pasid(Probe *p, unsigned bits)
+static bool device_open(VtdBindingDevice *dev, Error **errp)
 {
-    p->what = "PASIDs (VFIO_IOMMU_PASID_REQUEST, 16 bytes)";
-    p->pasid = vtd_vfio2020_alloc_pasid(p->container, 1, (1u << bits) - 1);
-    return MIN(p->pasid, 0);
-}
-
-static int probe_bind(Probe *p)
-{
-    const VtdConfig empty = { .kind = VTD_FIRST_STAGE, .fs_levels = 4 };
-    struct uapi2020_op_bind op;
-    int error;
-
-    p->what = "first-stage page tables (iommu_gpasid_bind_data version 1, "
-              "72 bytes)";
-    vtd_encode2020_bind(&empty, p->pasid, &op);
-    error = vtd_vfio2020_op(p->container, &op.op);
-    p->bound = !error;
-    return error;
-}
-
-static int probe_invalidate(Probe *p, VtdRange range)
-{
-    struct uapi2020_op_invalidate op;
-
-    p->what = "invalidation of first-stage translations "
-              "(iommu_cache_invalidate_info version 1, 56 bytes)";
-    vtd_encode2020_invalidate(&range, p->pasid, &op);
-    return vtd_vfio2020_op(p->container, &op.op);
-}
-
-static int probe_unbind(Probe *p)
-{
-    struct uapi2020_op_bind op;
-
-    p->what = "taking first-stage page tables back";
-    vtd_encode2020_unbind(p->pasid, &op);
-    p->bound = false;
-    return vtd_vfio2020_op(p->container, &op.op);
-}
-
-/*
- * What the capability says is one thing, what the kernel's driver takes another;
- * and an invalidation that it turns out not to know could not be made good.  So
- * each struct is tried before the guest is shown anything.
- */
-static bool probe(const VtdBindingDevice *dev, Error **errp)
-{
-    Probe p = { .container = container_of_device(dev), .pasid = -1 };
-    const VtdRange all = { .order = VTD_RANGE_ALL };
-    const VtdRange leaf = { .leaf_only = true };
-    int error = probe_pasid(&p, dev->pasid_bits);
-
-    if (!error) {
-        error = probe_bind(&p);
-    }
-    if (!error) {
-        error = probe_invalidate(&p, all);
-    }
-    if (!error) {
-        error = probe_invalidate(&p, leaf);
-    }
-    if (!error) {
-        error = probe_unbind(&p);
-    }
-    if (error) {
-        error_setg_errno(errp, -error, "%s: the host kernel refuses %s",
-                         dev->vfio->name, p.what);
-    }
-    if (p.bound) {
-        probe_unbind(&p);
-    }
-    if (p.pasid > 0) {
-        vtd_vfio2020_free_pasid(p.container, p.pasid);
-    }
-    return !error;
-}
-
-static bool device_open(VtdBindingDevice *dev, const VtdHwInfo *info,
-                        Error **errp)
-{
-    if (!show_virtual_commands(dev, errp)) {
-        return false;
-    }
-    dev->pasid_bits = MIN(info->pasid_bits, VTD_PASID_MAX_BITS);
     if (!dev->pasid_bits) {
-        error_setg(errp, "%s: the device has no PASIDs, without which a VFIO "
-                   "container cannot nest", dev->vfio->name);
+        error_setg(errp, "%s: a VFIO container nests requests with PASID only, "
+                   "and the device has no PASIDs", dev->vfio->name);
         return false;
     }
-    if (!probe(dev, errp)) {
+    if (!show_virtual_commands(dev, errp)) {
         return false;
     }
     vtd_pasids_join(dev->pasids, container_of_device(dev), dev->pasid_bits);
@@ -377,7 +242,6 @@ static void device_close(VtdBindingDevice *dev)
 
 const VtdBindingOps vtd_binding_vfio2020 = {
     .name = "vfio-v1",
-    .hw_info = hw_info,
     .open = device_open,
     .close = device_close,
     .identity = identity,

@@ -14,8 +14,10 @@
  */
 #include "qemu/osdep.h"
 
-#include "intel_iommu_interface.h"
+#include "hw/qdev-core.h"
+#include "intel_iommu_binding.h"
 #include "intel_iommu_probe.h"
+#include "intel_iommu_report.h"
 #include "intel_iommu_vcaps.h"
 #include "intel_iommu_space.h"
 #include "migration/blocker.h"
@@ -33,6 +35,7 @@
 struct VtdHostDevice {
     VtdBindingDevice common;
     HostIOMMUDevice *hiod;
+    VtdOffer offer;
     Error *migration_blocker;
     VtdBinding *rid;     /* requests without PASID */
     GHashTable *pasids;  /* VtdBinding by PASID */
@@ -55,26 +58,43 @@ static void add_counter(IntelIOMMUState *s, const char *name,
     object_property_add_uint64_ptr(OBJECT(s), name, value, OBJ_PROP_FLAG_READ);
 }
 
+static void show_capabilities(VtdHostDevice *dev)
+{
+    IntelIOMMUState *s = dev->common.space->iommu_state;
+    Error *error = NULL;
+    VtdVirtualCaps caps = {
+        .pasid_bits = dev->common.pasid_bits,
+        .page_requests = dev->common.faults,
+        .ats = !vtd_features_on(s, VTD_FEATURE_DEVICE_TLB) ||
+               vtd_offer_gives(s, &dev->offer, VTD_FEATURE_DEVICE_TLB),
+        .pasid_offset = s->pasid_cap_offset,
+    };
+
+    if (!vtd_vcaps_show(PCI_DEVICE(dev->common.vfio->dev), &caps, &error)) {
+        warn_report_err(error);
+    }
+}
+
 /* A device was plugged; if it is one of ours, its configuration space is
- * complete now. */
+ * complete now.  What is there at start comes in vtd_host_machine_ready(). */
 static void device_realized(DeviceListener *listener, DeviceState *device)
 {
     VtdHost *host = container_of(listener, VtdHost, realized);
-    IntelIOMMUState *s = host->iommu_state;
-    Error *error = NULL;
 
     for (unsigned i = 0; i < host->devices->len; i++) {
         VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
-        VtdVirtualCaps caps = {
-            .pasid_bits = dev->common.pasid_bits,
-            .page_requests = dev->common.faults,
-            .pasid_offset = s->pasid_cap_offset,
-        };
 
-        if (dev->common.vfio->dev == device &&
-            !vtd_vcaps_show(PCI_DEVICE(device), &caps, &error)) {
-            warn_report_err(error);
+        if (phase_check(PHASE_MACHINE_READY) &&
+            dev->common.vfio->dev == device) {
+            show_capabilities(dev);
         }
+    }
+}
+
+void vtd_host_machine_ready(IntelIOMMUState *s)
+{
+    for (unsigned i = 0; i < s->host->devices->len; i++) {
+        show_capabilities(g_ptr_array_index(s->host->devices, i));
     }
 }
 
@@ -97,6 +117,7 @@ void vtd_host_init(IntelIOMMUState *s)
     add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
     add_counter(s, "x-host-pasids", &c->pasids);
     add_counter(s, "x-host-pasids-allocated", vtd_pasids_count(host->pasids));
+    add_counter(s, "x-host-hwpts", &c->hwpts);
     add_counter(s, "x-host-errors", &c->errors);
     add_counter(s, "x-host-page-requests", &f->requests);
     add_counter(s, "x-host-page-responses", &f->responses);
@@ -419,6 +440,8 @@ static QDict *describe_device(VtdHostDevice *dev)
     }
     qdict_put_str(d, "device", vfio_of(dev)->name);
     qdict_put_str(d, "backend", dev->common.ops->name);
+    qdict_put(d, "offer",
+              vtd_report_offer(dev->common.space->iommu_state, &dev->offer));
     qdict_put_int(d, "pasid-bits", dev->common.pasid_bits);
     qdict_put_bool(d, "page-requests", dev->common.faults);
     dev->common.ops->describe_device(&dev->common, d);
@@ -491,44 +514,52 @@ bool vtd_host_pasid_free(IntelIOMMUState *s, uint32_t pasid)
     return vtd_pasids_free(s->host->pasids, pasid);
 }
 
-static VtdHostDevice *device_new(VtdAddressSpace *space, VFIODevice *vfio,
-                                 const VtdBindingOps *ops,
-                                 const VtdHwInfo *info)
+static VtdHostDevice *device_new(VtdAddressSpace *space, HostIOMMUDevice *hiod,
+                                 const VtdOffer *offer)
 {
+    static const VtdBindingOps *const ops[VTD_BACKENDS] = {
+        [VTD_BACKEND_IOMMUFD] = &vtd_binding_iommufd,
+        [VTD_BACKEND_VFIO2020] = &vtd_binding_vfio2020,
+    };
     IntelIOMMUState *s = space->iommu_state;
     VtdHostDevice *dev = g_new0(VtdHostDevice, 1);
 
     dev->common = (VtdBindingDevice){
-        .ops = ops,
+        .ops = ops[offer->backend],
         .space = space,
-        .vfio = vfio,
+        .vfio = hiod->agent,
         .counters = &s->host->counters,
         .memories = &s->host->memories,
         .domains = &s->host->domains,
         .fault_counters = &s->host->faults,
-        .pasids = ops == &vtd_binding_vfio2020 ? s->host->pasids : NULL,
+        .page_requests = vtd_offer_gives(s, offer, VTD_FEATURE_PRS),
+        .pasids = offer->backend == VTD_BACKEND_VFIO2020 ? s->host->pasids :
+                                                           NULL,
     };
-    if (s->unit->caps.ecap & VTD_ECAP_PASID) {
-        dev->common.pasid_bits = MIN(info->pasid_bits, VTD_PASID_MAX_BITS);
+    if (vtd_offer_gives(s, offer, VTD_FEATURE_PASID)) {
+        dev->common.pasid_bits = offer->pasid_bits;
     }
+    dev->hiod = HOST_IOMMU_DEVICE(object_ref(OBJECT(hiod)));
+    dev->offer = *offer;
     return dev;
 }
 
 static void device_free(VtdHostDevice *dev)
 {
     migrate_del_blocker(&dev->migration_blocker);
+    object_unref(OBJECT(dev->hiod));
     g_free(dev);
 }
 
 /* What stands behind the bindings, and those. */
-static bool device_open(VtdHostDevice *dev, const VtdHwInfo *info, Error **errp)
+static bool device_open(VtdHostDevice *dev, Error **errp)
 {
     /* The host does not tell what DMA through a nested table dirties. */
     error_setg(&dev->migration_blocker,
                "%s is passed through by nested translation",
                vfio_of(dev)->name);
     if (migrate_add_blocker(&dev->migration_blocker, errp) < 0 ||
-        !dev->common.ops->open(&dev->common, info, errp)) {
+        !dev->common.ops->open(&dev->common, errp)) {
         return false;
     }
     dev->rid = vtd_binding_new(&dev->common, VTD_NO_PASID);
@@ -544,40 +575,87 @@ static void device_close(VtdHostDevice *dev)
     dev->common.ops->close(&dev->common);
 }
 
+/* The device is ours from here on, or VFIO's again: what VFIO maps for it goes
+ * and comes with its view. */
+static void show_host(VtdAddressSpace *space, VtdHostDevice *dev)
+{
+    space->host = dev;
+    vtd_address_space_update(space);
+}
+
+/*
+ * Linux and the spec tell a unit of a table entry that becomes present only
+ * if CAP.CM is set.  The guest has to see it before it reads CAP.
+ */
+static bool show_caching_mode(IntelIOMMUState *s, const char *name,
+                              Error **errp)
+{
+    bool nested = vtd_features_on(s, VTD_FEATURE_NESTED);
+
+    if (s->unit->caps.cap & VTD_CAP_CM) {
+        return true;
+    }
+    if (!nested && !s->feature_taken[VTD_FEATURE_NESTED]) {
+        error_setg(errp,
+                   "%s: passing a device through behind intel-iommu needs "
+                   "nested=on, or caching-mode=on",
+                   name);
+        return false;
+    }
+    if (phase_check(PHASE_MACHINE_READY)) {
+        error_setg(errp,
+                   "%s: the machine started without a passed-through device, "
+                   "so its IOMMU does not show CAP.CM, which this one needs",
+                   name);
+        error_append_hint(errp, "Start with caching-mode=on on intel-iommu "
+                                "to plug such devices later.\n");
+        return false;
+    }
+    s->report_caching_mode = true;
+    vtd_recompose(s);
+    return true;
+}
+
+/* A device came that cannot be nested: VFIO maps for the earlier ones, too. */
+static void leave_nested(VtdHost *host)
+{
+    while (host->devices->len) {
+        VtdHostDevice *dev = g_ptr_array_index(host->devices, 0);
+
+        vtd_host_detach(dev->common.space);
+    }
+}
+
 bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
                      Error **errp)
 {
     IntelIOMMUState *s = space->iommu_state;
-    VFIODevice *vfio = hiod->agent;
-    const VtdBindingOps *ops;
     VtdHostDevice *dev;
-    VtdHwInfo info;
+    VtdOffer offer;
 
-    if (!s->nested) {
-        return vtd_probe_shadowed(s, hiod, errp);
-    }
-    ops = vtd_interface_of(s, hiod, errp);
-    if (!ops || !vtd_probe_device(s, vfio, ops, &info, errp)) {
+    if (!vtd_probe(s, hiod, &offer, errp) ||
+        !vtd_offer_meet(s, &offer, errp) ||
+        !show_caching_mode(s, hiod->name, errp)) {
         return false;
     }
-    dev = device_new(space, vfio, ops, &info);
-    if (!device_open(dev, &info, errp)) {
+    if (!vtd_features_on(s, VTD_FEATURE_NESTED)) {
+        leave_nested(s->host);
+        return true;
+    }
+    dev = device_new(space, hiod, &offer);
+    if (!device_open(dev, errp)) {
         device_free(dev);
         return false;
     }
-    /* What VFIO has mapped for the device goes with its view. */
-    space->host = dev;
-    vtd_address_space_update(space);
+    show_host(space, dev);
     if (!vtd_binding_identity(dev->rid)) {
         error_setg(errp, "%s: the host kernel refused to give the device the "
-                   "guest's memory", vfio->name);
+                   "guest's memory", vfio_of(dev)->name);
         device_close(dev);
-        space->host = NULL;
-        vtd_address_space_update(space);
+        show_host(space, NULL);
         device_free(dev);
         return false;
     }
-    dev->hiod = HOST_IOMMU_DEVICE(object_ref(OBJECT(hiod)));
     g_ptr_array_add(s->host->devices, dev);
     mirror(dev, &(VtdNotice){ .kind = VTD_NOTICE_TRANSLATION });
     return true;
@@ -594,7 +672,6 @@ void vtd_host_detach(VtdAddressSpace *space)
     forget_pasids(dev);
     back = vtd_binding_give_back(dev->rid);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
-    object_unref(OBJECT(dev->hiod));
     device_close(dev);
     space->host = NULL;
     if (back) { /* else VFIO's maps would meet ours; it is closed next */

@@ -1,153 +1,201 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qemu/osdep.h"
 
-#include "hw/qdev-core.h"
-#include "intel_iommu_features.h"
+#include <sys/ioctl.h>
+
+#include "hw/pci/pcie.h"
+#include "hw/vfio/vfio-common.h"
+#include "intel_iommu_iommufd.h"
 #include "intel_iommu_probe.h"
-#include "qapi/error.h"
+#include "intel_iommu_probe2020.h"
+#include "intel_iommu_space.h"
+#include "system/iommufd.h"
 
-static bool check_width(IntelIOMMUState *s, const char *name, uint64_t cap,
-                        Error **errp)
+/* Nothing is attached to it while it is asked about. */
+#define SOME_PASID 1
+
+static void ask_unit(VFIODevice *vfio, VtdOffer *offer)
 {
-    unsigned host_bits = vtd_get(cap, VTD_CAP_MGAW) + 1;
+    VtdHwInfo info;
+    int error = vtd_iommufd_hw_info(vfio->iommufd->fd, vfio->devid, &info);
 
-    if (s->aw_bits > host_bits) {
-        error_setg(errp,
-                   "%s: aw-bits=%u, but the host's IOMMU has %u address "
-                   "bits (CAP.MGAW 0x%x)",
-                   name, s->aw_bits, host_bits,
-                   host_bits - 1);
-        error_append_hint(errp, "Set aw-bits to at most %u.\n", host_bits);
-        return false;
+    vtd_offer_call(offer, VTD_NEED_BACKEND, 0);
+    if (error || info.type != IOMMU_HW_INFO_TYPE_INTEL_VTD) {
+        offer->hw_type = info.type;
+        offer->error[VTD_NEED_VTD] = -error;
+        return;
     }
-    return true;
+    offer->pasid_bits = MIN(info.pasid_bits, VTD_PASID_MAX_BITS);
+    vtd_offer_unit(offer, info.cap, info.ecap);
 }
 
-static bool check_host(IntelIOMMUState *s, VFIODevice *vfio, VtdHwInfo *info,
-                       Error **errp)
+static void ask_device(VFIODevice *vfio, VtdOffer *offer)
 {
-    if (info->type != IOMMU_HW_INFO_TYPE_INTEL_VTD) {
-        error_setg(errp,
-                   "%s: nested=on needs an Intel VT-d IOMMU in the host, but "
-                   "the host's IOMMU is of type %u",
-                   vfio->name, info->type);
-        return false;
+    PCIDevice *pci = PCI_DEVICE(vfio->dev);
+
+    if (pci_is_express(pci) &&
+        pcie_find_capability(pci, PCI_EXT_CAP_ID_ATS)) {
+        offer->has |= VTD_NEED_BIT(ATS);
     }
-    if (!check_width(s, vfio->name, info->cap, errp)) {
-        return false;
+    if (pci_is_express(pci) &&
+        pcie_find_capability(pci, PCI_EXT_CAP_ID_PRI)) {
+        offer->has |= VTD_NEED_BIT(PRI);
     }
-    return vtd_features_meet(s,
-                             &(VtdHostUnit){
-                                 .device = vfio->name,
-                                 .nested = true,
-                                 .cap = info->cap,
-                                 .ecap = info->ecap,
-                             },
-                             errp);
 }
 
-/*
- * Linux and the spec tell a unit of a table entry that becomes present only
- * if CAP.CM is set.  The guest has to see it before it reads CAP.
- */
-static bool show_caching_mode(IntelIOMMUState *s, const char *name,
-                              Error **errp)
+/* A first-stage table on @parent; 0 with *@hwpt set, or -errno. */
+static int try_table(VFIODevice *vfio, uint32_t parent, VtdHwptOptions options,
+                     uint32_t *hwpt)
 {
-    if (s->unit->caps.cap & VTD_CAP_CM) {
-        return true;
-    }
-    if (phase_check(PHASE_MACHINE_READY)) {
-        error_setg(errp,
-                   "%s: the machine started without a passed-through device, "
-                   "so its IOMMU does not show CAP.CM, which this one needs",
-                   name);
-        error_append_hint(errp, "Start with caching-mode=on on intel-iommu "
-                                "to plug such devices later.\n");
-        return false;
-    }
-    s->report_caching_mode = true;
-    vtd_recompose(s);
-    return true;
+    struct iommu_hwpt_vtd_s1 table;
+
+    vtd_iommufd_encode_s1(&(VtdConfig){ .fs_levels = 4 }, &table);
+    return vtd_iommufd_alloc_s1(vfio->iommufd->fd, vfio->devid, parent,
+                                options, &table, hwpt);
 }
 
-bool vtd_probe_device(IntelIOMMUState *s, VFIODevice *vfio,
-                      const VtdBindingOps *ops, VtdHwInfo *info, Error **errp)
+static void try_first_stage(VFIODevice *vfio, VtdOffer *offer, uint32_t parent,
+                            VtdHwptOptions options)
 {
-    return ops->hw_info(vfio, info, errp) && check_host(s, vfio, info, errp) &&
-           show_caching_mode(s, vfio->name, errp);
+    uint32_t hwpt;
+    int error = try_table(vfio, parent, options, &hwpt);
+
+    vtd_offer_call(offer, VTD_NEED_STAGE1, error);
+    if (error) {
+        return;
+    }
+    error = vtd_iommufd_probe_invalidate(vfio->iommufd->fd, hwpt);
+    vtd_offer_call(offer, VTD_NEED_INVALIDATE, error);
+    iommufd_backend_free_id(vfio->iommufd, hwpt);
 }
 
-/*
- * Without nested translation VFIO maps what the guest's second-stage tables
- * say (intel_iommu_shadow.c).  First-stage tables cannot be followed: nobody
- * tells of a first-stage entry that becomes present.
- */
-bool vtd_probe_shadowed(IntelIOMMUState *s, HostIOMMUDevice *hiod,
-                        Error **errp)
+static void try_faults(VFIODevice *vfio, VtdOffer *offer, uint32_t parent,
+                       VtdHwptOptions options)
 {
-    HostIOMMUDeviceClass *class = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
-    int host_bits = class->get_cap(hiod, HOST_IOMMU_DEVICE_CAP_AW_BITS, errp);
+    struct iommu_fault_alloc queue = { .size = sizeof(queue) };
+    uint32_t hwpt;
+    int error = RETRY_ON_EINTR(ioctl(vfio->iommufd->fd,
+                                     IOMMU_FAULT_QUEUE_ALLOC, &queue)) ?
+                    -errno : 0;
 
-    if (host_bits < 0) {
-        return false;
+    vtd_offer_call(offer, VTD_NEED_FAULT_QUEUE, error);
+    if (error) {
+        return;
     }
-    if (s->first_stage.on) {
-        error_setg(errp,
-                   "%s: with x-flts=on devices are passed through by nested "
-                   "translation only",
-                   hiod->name);
-        error_append_hint(errp, "Set nested=on on intel-iommu, or x-flts=off "
-                                "with caching-mode=on.\n");
-        return false;
+    options.fault_id = queue.out_fault_id;
+    error = try_table(vfio, parent, options, &hwpt);
+    vtd_offer_call(offer, VTD_NEED_FAULT_TABLE, error);
+    if (!error) {
+        iommufd_backend_free_id(vfio->iommufd, hwpt);
     }
-    if (!(s->unit->caps.cap & VTD_CAP_CM)) {
-        error_setg(errp,
-                   "%s: passing a device through behind intel-iommu needs "
-                   "nested=on, or caching-mode=on",
-                   hiod->name);
-        return false;
+    close(queue.out_fault_fd);
+    iommufd_backend_free_id(vfio->iommufd, queue.out_fault_id);
+}
+
+/* A nest parent over @ioas; with PASIDs if these are asked for and had. */
+static int try_parent(VFIODevice *vfio, VtdOffer *offer, uint64_t ask,
+                      uint32_t ioas, uint32_t *parent)
+{
+    int iommufd = vfio->iommufd->fd;
+    int error;
+
+    if (ask & VTD_NEED_BIT(PASID_TABLE)) {
+        error = vtd_iommufd_alloc_paging(iommufd, vfio->devid, ioas,
+                                         IOMMU_HWPT_ALLOC_NEST_PARENT |
+                                             IOMMU_HWPT_ALLOC_PASID,
+                                         parent);
+        vtd_offer_call(offer, VTD_NEED_PASID_TABLE, error);
+        if (!error) {
+            vtd_offer_call(offer, VTD_NEED_NEST_PARENT, 0);
+            return 0;
+        }
     }
-    if (s->aw_bits > host_bits) {
-        error_setg(errp,
-                   "%s: aw-bits=%u, but the host's IOMMU has %d address bits",
-                   hiod->name, s->aw_bits, host_bits);
-        error_append_hint(errp, "Set aw-bits to at most %d.\n", host_bits);
-        return false;
-    }
-    return vtd_features_meet(s, &(VtdHostUnit){ .device = hiod->name }, errp);
+    error = vtd_iommufd_alloc_paging(iommufd, vfio->devid, ioas,
+                                     IOMMU_HWPT_ALLOC_NEST_PARENT, parent);
+    vtd_offer_call(offer, VTD_NEED_NEST_PARENT, error);
+    return error;
 }
 
 /*
  * Nested translation is made of several calls.  That the kernel has the one
  * does not mean that it has the next, and an invalidation that it turns out not
- * to know could not be made good; so all are tried before the guest is shown
- * anything.
+ * to know could not be made good; so all are tried.
  */
-bool vtd_probe_nesting(const VtdBindingDevice *dev, Error **errp)
+static bool ask_kernel(VFIODevice *vfio, VtdOffer *offer, uint64_t ask,
+                       Error **errp)
 {
-    IOMMUFDBackend *iommufd = dev->vfio->iommufd;
-    struct iommu_hwpt_vtd_s1 table;
-    uint32_t hwpt;
-    int error;
+    VtdHwptOptions options = { .flags = 0 };
+    uint32_t ioas, parent;
 
-    vtd_iommufd_encode_s1(&(VtdConfig){ .fs_levels = 4 }, &table);
-    error = vtd_iommufd_alloc_s1(iommufd->fd, dev->vfio->devid, dev->parent,
-                                 dev->hwpt, &table, &hwpt);
-    if (error) {
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel refuses a first-stage page table",
-                         dev->vfio->name);
-        error_append_hint(errp, VTD_NEEDS_LINUX);
+    if (!iommufd_backend_alloc_ioas(vfio->iommufd, &ioas, errp)) {
         return false;
     }
-    error = vtd_iommufd_probe_invalidate(iommufd->fd, hwpt);
-    iommufd_backend_free_id(iommufd, hwpt);
-    if (error) {
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel does not invalidate first-stage "
-                         "translations (IOMMU_HWPT_INVALIDATE)",
-                         dev->vfio->name);
-        error_append_hint(errp, VTD_NEEDS_LINUX);
+    if (!try_parent(vfio, offer, ask, ioas, &parent)) {
+        if (offer->has & VTD_NEED_BIT(PASID_TABLE)) {
+            options.flags = IOMMU_HWPT_ALLOC_PASID;
+        }
+        try_first_stage(vfio, offer, parent, options);
+        if (ask & VTD_NEED_BIT(FAULT_QUEUE)) {
+            try_faults(vfio, offer, parent, options);
+        }
+        iommufd_backend_free_id(vfio->iommufd, parent);
     }
-    return !error;
+    if (ask & VTD_NEED_BIT(PASID_ATTACH)) {
+        /* To detach what is not attached has no effect, if it is known. */
+        vtd_offer_call(offer, VTD_NEED_PASID_ATTACH,
+                       vtd_iommufd_detach(vfio->fd, SOME_PASID));
+    }
+    iommufd_backend_free_id(vfio->iommufd, ioas);
+    return true;
+}
+
+/* That of what the device came with, if it is wanted. */
+static void choose_backend(const IntelIOMMUState *s, HostIOMMUDevice *hiod,
+                           VtdOffer *offer)
+{
+    if (object_dynamic_cast(OBJECT(hiod), TYPE_HOST_IOMMU_DEVICE_IOMMUFD)) {
+        if (s->host_uapi == VTD_HOST_UAPI_VFIO2020) {
+            offer->why_no_backend = "host-uapi=vfio-v1 is set and the device "
+                                    "has an iommufd object";
+            return;
+        }
+        offer->backend = VTD_BACKEND_IOMMUFD;
+    } else if (s->host_uapi == VTD_HOST_UAPI_IOMMUFD) {
+        offer->why_no_backend = "host-uapi=iommufd is set and the device has "
+                                "a VFIO type1 container";
+    } else {
+        offer->backend = VTD_BACKEND_VFIO2020;
+    }
+}
+
+bool vtd_probe(IntelIOMMUState *s, HostIOMMUDevice *hiod, VtdOffer *offer,
+               Error **errp)
+{
+    HostIOMMUDeviceClass *class = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
+    VFIODevice *vfio = hiod->agent;
+    uint64_t ask;
+    int bits;
+
+    *offer = (VtdOffer){ .device = hiod->name };
+    if (vtd_features_on(s, VTD_FEATURE_NESTED)) {
+        choose_backend(s, hiod, offer);
+    }
+    if (offer->backend == VTD_BACKEND_VFIO2020) {
+        vtd_probe_vfio2020(s, vfio, offer);
+    } else if (offer->backend == VTD_BACKEND_IOMMUFD) {
+        ask_unit(vfio, offer);
+        ask_device(vfio, offer);
+        ask = vtd_offer_ask(s, offer);
+        if (ask && !ask_kernel(vfio, offer, ask, errp)) {
+            return false;
+        }
+    }
+    if (!offer->address_bits) {
+        bits = class->get_cap(hiod, HOST_IOMMU_DEVICE_CAP_AW_BITS, errp);
+        if (bits < 0) {
+            return false;
+        }
+        offer->address_bits = bits;
+    }
+    return true;
 }

@@ -1,35 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is asked of the host before a device that is passed through is used:
- * is all there that the guest is shown?
- *
- * Nothing of the guest's is changed by it but what vtd_features_meet() takes
- * away and CAP.CM.  BQL held in all functions.
+ * What a device that is passed through comes with: its host's unit, the
+ * kernel's calls, and its own capabilities.  Asked before anything is used,
+ * and before the guest is shown anything.  BQL held.
  */
 #ifndef HW_I386_INTEL_IOMMU_PROBE_H
 #define HW_I386_INTEL_IOMMU_PROBE_H
 
-#include "intel_iommu_binding.h"
-
-#define VTD_NEEDS_LINUX \
-    "Nested translation needs Linux 6.8 or later and intel_iommu=on,sm_on " \
-    "in the host.\n"
+#include "intel_iommu_offer.h"
+#include "system/host_iommu_device.h"
 
 /*
- * Nested translation by @ops: the host's unit, which goes to *@info, and what
- * the guest is shown.  False with @errp set: the device cannot be used.
+ * Fill in @offer.  Objects that are made on the way are gone when it returns.
+ * False with @errp set: the host does not even tell how wide its addresses are,
+ * or is out of memory; what it merely lacks is for vtd_offer_meet().
  */
-bool vtd_probe_device(IntelIOMMUState *s, VFIODevice *vfio,
-                      const VtdBindingOps *ops, VtdHwInfo *info, Error **errp);
-
-/* Without nested translation. */
-bool vtd_probe_shadowed(IntelIOMMUState *s, HostIOMMUDevice *hiod,
-                        Error **errp);
-
-/*
- * A first-stage table on @dev's parent, and its invalidation, are tried.  False
- * with @errp set: the host's kernel lacks one of them.
- */
-bool vtd_probe_nesting(const VtdBindingDevice *dev, Error **errp);
+bool vtd_probe(IntelIOMMUState *s, HostIOMMUDevice *hiod, VtdOffer *offer,
+               Error **errp);
 
 #endif
