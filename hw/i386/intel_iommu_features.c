@@ -55,6 +55,12 @@ bool vtd_features_start(IntelIOMMUState *s, Error **errp)
     return true;
 }
 
+bool vtd_features_virtual_commands(const IntelIOMMUState *s)
+{
+    return vtd_features_on(s, VTD_FEATURE_NESTED) &&
+           (s->virtual_commands || s->host_uapi == VTD_HOST_UAPI_VFIO2020);
+}
+
 uint8_t vtd_features_pasid_bits(const IntelIOMMUState *s)
 {
     if (s->pasid_bits == VTD_PASID_BITS_AUTO) {
@@ -108,8 +114,9 @@ bool vtd_features_on(const IntelIOMMUState *s, VtdFeature feature)
         return true;
     case VTD_FEATURE_SECOND_STAGE:
         return vtd_features_on(s, VTD_FEATURE_SCALABLE_MODE) &&
-               (vtd_features_on(s, VTD_FEATURE_NESTED) ||
-                !vtd_features_on(s, VTD_FEATURE_FIRST_STAGE));
+               (!vtd_features_on(s, VTD_FEATURE_FIRST_STAGE) ||
+                (vtd_features_on(s, VTD_FEATURE_NESTED) &&
+                 !vtd_features_virtual_commands(s)));
     case VTD_FEATURE_FS5LP:
         return s->aw_bits > 48 && !unmet(s, feature);
     case VTD_FEATURE_FIRST_STAGE:

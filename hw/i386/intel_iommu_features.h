@@ -29,6 +29,10 @@ void vtd_features_options(const IntelIOMMUState *s, VtdOptions *options);
 /* The machine is ready: from now on vtd_offer_meet() takes nothing away. */
 void vtd_features_freeze(IntelIOMMUState *s);
 
+/* Whether a device needs PASIDs of the host's, or is to come: the unit has
+ * virtual commands, and no second stage for guests. */
+bool vtd_features_virtual_commands(const IntelIOMMUState *s);
+
 /* Width of the unit's PASIDs at present; 0: it has none. */
 uint8_t vtd_features_pasid_bits(const IntelIOMMUState *s);
 
