@@ -519,6 +519,49 @@ static void test_virtual_commands_shown(void)
     host_finish(&h);
 }
 
+#define HOST_AUTO "-device intel-iommu,nested=auto,pasid-bits=auto,id=viommu"
+
+/* What can be had is taken; else VFIO maps, as without nested translation. */
+static void check_auto(const char *config, const char *more, bool nested)
+{
+    Host h = host_new(config);
+    g_autofree char *iommu = g_strdup_printf(HOST_AUTO "%s", more);
+
+    host_start_container(&h, iommu);
+    g_assert_cmpint(!!(guest_reg64(&h.g, VTD_REG_ECAP) & VTD_ECAP_VCS), ==,
+                    nested);
+    if (nested) {
+        host_2020_guest(&h);
+        host_assert_pasid_maps(&h, host_2020_add_pasid(&h), PAGE_B);
+        host_use_no_pasid(&h);
+    }
+    guest_assert_maps(&h.g, PAGE_A, PAGE_A);
+    host_finish(&h);
+}
+
+static void test_auto(void)
+{
+    check_auto(KERNEL_2020, "", true);
+    check_auto(KERNEL_2020, ",host-uapi=vfio-v1", true);
+    check_auto(KERNEL_2020, ",host-uapi=iommufd", false);
+    check_auto(KERNEL_2020, ",pasid-bits=0", false);
+    check_auto(KERNEL_2020 "nesting-features 3\n", "", false);
+    check_auto("", "", false);
+}
+
+static void test_no_migration(void)
+{
+    Host h = host_new(KERNEL_2020);
+    QDict *answer;
+
+    host_start_port(&h, HOST_2020 ",host-uapi=vfio-v1");
+    answer = qtest_qmp(h.g.qts, "{'execute': 'migrate', 'arguments': "
+                                "{'uri': 'exec:cat >/dev/null'}}");
+    g_assert_true(qdict_haskey(answer, "error"));
+    qobject_unref(answer);
+    host_finish(&h);
+}
+
 /* --- Plugging ------------------------------------------------------------ */
 
 static void assert_nothing_left(Host *h)
@@ -621,6 +664,8 @@ int main(int argc, char **argv)
         { "needs/newer-kernel", test_newer_kernel },
         { "needs/iommufd-wanted", test_iommufd_wanted },
         { "needs/virtual-commands-shown", test_virtual_commands_shown },
+        { "needs/auto", test_auto },
+        { "needs/no-migration", test_no_migration },
         { "plug/plug", test_plug },
         { "plug/too-late", test_plug_too_late },
         { "query", test_query },
