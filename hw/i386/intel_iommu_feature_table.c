@@ -303,7 +303,7 @@ const VtdFeatureRow vtd_features[VTD_FEATURES] = {
         .off = "pasid=auto",
         .of_device = true,
         .by_default = VTD_DEFAULT_OFF,
-        .ecap = VTD_ECAP_PASID,
+        .ecap = VTD_ECAP_PASID | VTD_ECAP_PSS,
         .needs = VTD_NEED_BIT(NESTED) | VTD_NEED_BIT(PASID) |
                  VTD_NEED_BIT(PASID_WIDTH) | VTD_NEED_BIT(PASID_TABLE) |
                  VTD_NEED_BIT(PASID_ATTACH),

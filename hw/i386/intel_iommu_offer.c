@@ -184,8 +184,8 @@ static void set_kernel_error(const VtdOffer *offer, Lack lack, Error **errp)
                    offer->device, offer->hw_type);
     } else {
         error_setg(errp,
-                   "%s: the guest's IOMMU has %s, but the host kernel does not "
-                   "have %s (%s: %s)",
+                   "%s: the guest's IOMMU has %s, but the host kernel lacks "
+                   "%s (%s: %s)",
                    offer->device, vtd_features[lack.feature].name, need->name,
                    call, strerror(offer->error[lack.need]));
         error_append_hint(errp, "Linux %s or later has it, with "
@@ -210,6 +210,7 @@ static bool set_special_error(const IntelIOMMUState *s, const VtdOffer *offer,
                               Lack lack, Error **errp)
 {
     const char *feature = vtd_features[lack.feature].name;
+    const char *taken = s->feature_taken[VTD_FEATURE_NESTED];
 
     switch (lack.need) {
     case VTD_NEED_WIDTH:
@@ -218,8 +219,9 @@ static bool set_special_error(const IntelIOMMUState *s, const VtdOffer *offer,
     case VTD_NEED_NESTED:
         error_setg(errp,
                    "%s: the guest's IOMMU has %s; with that, devices are passed "
-                   "through by nested translation only",
-                   offer->device, feature);
+                   "through by nested translation only%s%s",
+                   offer->device, feature, taken ? ", but " : "",
+                   taken ? taken : "");
         error_append_hint(errp, "Set nested=on on intel-iommu, or x-flts=off "
                                 "with caching-mode=on.\n");
         return true;
@@ -252,9 +254,9 @@ static void set_error(const IntelIOMMUState *s, const VtdOffer *offer,
     } else if (need->of == VTD_NEED_OF_KERNEL) {
         set_kernel_error(offer, lack, errp);
     } else if (need->of == VTD_NEED_OF_DEVICE) {
-        error_setg(errp, "%s: the guest's IOMMU has %s, but the device does "
-                   "not have %s", offer->device, row->name, need->name);
-    } else if ((need->cap & row->cap) || (need->ecap & row->ecap)) {
+        error_setg(errp, "%s: the guest's IOMMU has %s, but the device lacks "
+                   "%s", offer->device, row->name, need->name);
+    } else if (need->cap == row->cap && need->ecap == row->ecap) {
         error_setg(errp,
                    "%s: the guest's IOMMU has %s, the host's has not (guest "
                    "CAP 0x%" PRIx64 ", ECAP 0x%" PRIx64 ", host CAP 0x%" PRIx64
@@ -263,7 +265,7 @@ static void set_error(const IntelIOMMUState *s, const VtdOffer *offer,
                    s->unit->caps.ecap, offer->cap, offer->ecap);
     } else {
         error_setg(errp,
-                   "%s: the guest's IOMMU has %s, but the host's does not have "
+                   "%s: the guest's IOMMU has %s, but the host's lacks "
                    "%s (guest CAP 0x%" PRIx64 ", ECAP 0x%" PRIx64
                    ", host CAP 0x%" PRIx64 ", ECAP 0x%" PRIx64 ")",
                    offer->device, row->name, need->name, s->unit->caps.cap,

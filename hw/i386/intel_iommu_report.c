@@ -41,6 +41,13 @@ static void put_text(QDict *d, const char *key, const char *text)
 
 static QDict *describe_feature(const IntelIOMMUState *s, VtdFeature feature)
 {
+    static const char *const defaults[] = {
+        [VTD_DEFAULT_ON] = "on",
+        [VTD_DEFAULT_OFF] = "off",
+        [VTD_DEFAULT_SVM] = "svm",
+        [VTD_DEFAULT_NESTED] = "nested",
+        [VTD_DEFAULT_EITHER] = "nested or svm",
+    };
     const VtdFeatureRow *row = &vtd_features[feature];
     g_autofree char *reason = vtd_features_reason(s, feature);
     QDict *d = qdict_new();
@@ -51,6 +58,9 @@ static QDict *describe_feature(const IntelIOMMUState *s, VtdFeature feature)
     put_text(d, "property", row->property);
     put_text(d, "shown-by", row->shown_by);
     put_text(d, "off", row->off);
+    if (row->property) {
+        qdict_put_str(d, "default", defaults[row->by_default]);
+    }
     qdict_put_bool(d, "automatic", row->automatic);
     qdict_put_bool(d, "of-device", row->of_device);
     qdict_put_int(d, "cap", row->cap);
