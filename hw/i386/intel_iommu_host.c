@@ -15,8 +15,7 @@
 #include "qemu/osdep.h"
 
 #include "hw/qdev-core.h"
-#include "intel_iommu_binding.h"
-#include "intel_iommu_memory.h"
+#include "intel_iommu_interface.h"
 #include "intel_iommu_probe.h"
 #include "intel_iommu_report.h"
 #include "intel_iommu_vcaps.h"
@@ -25,7 +24,6 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qobject/qdict.h"
-#include "system/iommufd.h"
 #include "trace/trace-hw_i386_vtd.h"
 
 /*
@@ -36,13 +34,9 @@
 
 struct VtdHostDevice {
     VtdBindingDevice common;
-    VtdAddressSpace *space;
     HostIOMMUDevice *hiod;
     VtdOffer offer;
-    VtdGuestMemory *memory;
     Error *migration_blocker;
-    uint32_t empty_ioas;
-    uint8_t pasid_bits;  /* of what can be bound; 0: no PASIDs */
     VtdBinding *rid;     /* requests without PASID */
     GHashTable *pasids;  /* VtdBinding by PASID */
 };
@@ -53,6 +47,7 @@ struct VtdHost {
     GPtrArray *devices; /* of VtdHostDevice */
     GSList *memories; /* of VtdGuestMemory */
     GSList *domains; /* of VtdHostDomain */
+    VtdPasids *pasids; /* that the host gave to the guest */
     VtdHostCounters counters;
     VtdFaultCounters faults;
 };
@@ -65,10 +60,10 @@ static void add_counter(IntelIOMMUState *s, const char *name,
 
 static void show_capabilities(VtdHostDevice *dev)
 {
-    IntelIOMMUState *s = dev->space->iommu_state;
+    IntelIOMMUState *s = dev->common.space->iommu_state;
     Error *error = NULL;
     VtdVirtualCaps caps = {
-        .pasid_bits = dev->pasid_bits,
+        .pasid_bits = dev->common.pasid_bits,
         .page_requests = dev->common.faults,
         .ats = !vtd_features_on(s, VTD_FEATURE_DEVICE_TLB) ||
                vtd_offer_gives(s, &dev->offer, VTD_FEATURE_DEVICE_TLB),
@@ -111,6 +106,7 @@ void vtd_host_init(IntelIOMMUState *s)
 
     host->iommu_state = s;
     host->devices = g_ptr_array_new();
+    host->pasids = vtd_pasids_new();
     host->realized.realize = device_realized;
     device_listener_register(&host->realized);
     s->host = host;
@@ -120,25 +116,16 @@ void vtd_host_init(IntelIOMMUState *s)
     add_counter(s, "x-host-detaches", &c->detaches);
     add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
     add_counter(s, "x-host-pasids", &c->pasids);
+    add_counter(s, "x-host-pasids-allocated", vtd_pasids_count(host->pasids));
     add_counter(s, "x-host-errors", &c->errors);
     add_counter(s, "x-host-page-requests", &f->requests);
     add_counter(s, "x-host-page-responses", &f->responses);
     add_counter(s, "x-host-page-requests-pending", &f->pending);
 }
 
-static VtdHost *host_of(VtdHostDevice *dev)
-{
-    return dev->space->iommu_state->host;
-}
-
 static VFIODevice *vfio_of(VtdHostDevice *dev)
 {
     return dev->common.vfio;
-}
-
-static int iommufd_of(VtdHostDevice *dev)
-{
-    return vfio_of(dev)->iommufd->fd;
 }
 
 /*
@@ -150,16 +137,10 @@ static int iommufd_of(VtdHostDevice *dev)
 static void mirror_config(VtdUnit *unit, VtdSource *source, VtdBinding *b,
                           const VtdConfig *config)
 {
-    bool accepted = true;
+    bool accepted = config->kind == VTD_PASS_THROUGH ?
+                        vtd_binding_identity(b) :
+                        vtd_binding_translate(b, config);
 
-    switch (config->kind) {
-    case VTD_PASS_THROUGH:
-        vtd_binding_identity(b);
-        break;
-    default:
-        accepted = vtd_binding_translate(b, config);
-        break;
-    }
     if (!accepted && !config->fault_disable) {
         vtd_report_fault(unit, source, VTD_FAULT_SM_PASID_INVALID, 0);
     }
@@ -167,8 +148,8 @@ static void mirror_config(VtdUnit *unit, VtdSource *source, VtdBinding *b,
 
 static void mirror_rid(VtdHostDevice *dev)
 {
-    VtdUnit *unit = dev->space->iommu_state->unit;
-    VtdSource *source = vtd_space_source(dev->space);
+    VtdUnit *unit = dev->common.space->iommu_state->unit;
+    VtdSource *source = vtd_space_source(dev->common.space);
     VtdConfig config;
 
     if (!vtd_translation_enabled(unit)) {
@@ -187,7 +168,7 @@ static void mirror_rid(VtdHostDevice *dev)
  */
 static void mirror_pasid(VtdHostDevice *dev, uint32_t pasid)
 {
-    VtdUnit *unit = dev->space->iommu_state->unit;
+    VtdUnit *unit = dev->common.space->iommu_state->unit;
     gpointer key = GUINT_TO_POINTER(pasid);
     VtdBinding *b = g_hash_table_lookup(dev->pasids, key);
     VtdConfig rid_config = { .pasid = 0 };
@@ -195,10 +176,10 @@ static void mirror_pasid(VtdHostDevice *dev, uint32_t pasid)
     VtdSource source;
     bool gone;
 
-    vtd_configuration(unit, vtd_space_source(dev->space), &rid_config);
+    vtd_configuration(unit, vtd_space_source(dev->common.space), &rid_config);
     vtd_source_init(&source,
                     (VtdRequester){
-                        .sid = vtd_space_source(dev->space)->req.sid,
+                        .sid = vtd_space_source(dev->common.space)->req.sid,
                         .has_pasid = true,
                         .pasid = pasid,
                     });
@@ -228,9 +209,9 @@ static void mirror_pasid(VtdHostDevice *dev, uint32_t pasid)
 /* All PASIDs that are bound, and all that have an entry now. */
 static void mirror_pasids(VtdHostDevice *dev)
 {
-    VtdUnit *unit = dev->space->iommu_state->unit;
+    VtdUnit *unit = dev->common.space->iommu_state->unit;
     g_autofree gpointer *bound = NULL;
-    uint16_t sid = vtd_space_source(dev->space)->req.sid;
+    uint16_t sid = vtd_space_source(dev->common.space)->req.sid;
     guint count;
 
     bound = g_hash_table_get_keys_as_array(dev->pasids, &count);
@@ -239,7 +220,7 @@ static void mirror_pasids(VtdHostDevice *dev)
     }
     for (uint32_t pasid = 0; g_hash_table_size(dev->pasids) < MAX_PASIDS &&
                              vtd_next_pasid(unit, sid, &pasid) &&
-                             pasid < 1u << dev->pasid_bits; pasid++) {
+                             pasid < 1u << dev->common.pasid_bits; pasid++) {
         if (!g_hash_table_contains(dev->pasids, GUINT_TO_POINTER(pasid))) {
             mirror_pasid(dev, pasid);
         }
@@ -250,13 +231,13 @@ static void mirror_pasids(VtdHostDevice *dev)
 static void mirror(VtdHostDevice *dev, const VtdNotice *notice)
 {
     mirror_rid(dev);
-    if (!dev->pasid_bits) {
+    if (!dev->common.pasid_bits) {
         return;
     }
     if (notice->kind != VTD_NOTICE_PASID_CACHE ||
         notice->scope != VTD_SCOPE_PASID) {
         mirror_pasids(dev);
-    } else if (notice->pasid < 1u << dev->pasid_bits) {
+    } else if (notice->pasid < 1u << dev->common.pasid_bits) {
         mirror_pasid(dev, notice->pasid);
     }
 }
@@ -331,7 +312,7 @@ static void mirror_all(VtdHost *host, const VtdNotice *notice)
 
 static void block_domain(VtdBinding *b, void *domain)
 {
-    if (b->domain == domain) {
+    if (b->hwpts.domain == domain) {
         vtd_binding_block(b);
     }
 }
@@ -360,9 +341,8 @@ static void answer_page_request(VtdHost *host, const VtdNotice *notice)
     for (unsigned i = 0; i < host->devices->len; i++) {
         VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
 
-        if (dev->common.faults &&
-            vtd_space_source(dev->space)->req.sid == notice->sid) {
-            vtd_fault_queue_answer(dev->common.faults, notice);
+        if (vtd_space_source(dev->common.space)->req.sid == notice->sid) {
+            dev->common.ops->answer(&dev->common, notice);
         }
     }
 }
@@ -411,6 +391,18 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
     return result == VTD_DELIVERED ? flush_all(host, done) : result;
 }
 
+static bool has_first_stage(const VtdBinding *b)
+{
+    return b->state == VTD_BINDING_FIRST_STAGE ||
+           b->state == VTD_BINDING_NESTED;
+}
+
+static bool has_second_stage(const VtdBinding *b)
+{
+    return b->state == VTD_BINDING_SECOND_STAGE ||
+           b->state == VTD_BINDING_NESTED;
+}
+
 static QDict *describe_binding(const VtdBinding *b)
 {
     QDict *d = qdict_new();
@@ -419,19 +411,18 @@ static QDict *describe_binding(const VtdBinding *b)
         qdict_put_int(d, "pasid", b->pasid);
     }
     qdict_put_str(d, "state", vtd_binding_state_name(b->state));
-    if (b->stage1 || b->stage2) {
+    if (has_first_stage(b) || has_second_stage(b)) {
         qdict_put_int(d, "domain", b->config.did);
     }
-    if (b->stage1) {
-        qdict_put_int(d, "hwpt", b->stage1);
+    if (has_first_stage(b)) {
         qdict_put_int(d, "table", b->config.fs_table);
         qdict_put_int(d, "levels", b->config.fs_levels);
     }
-    if (b->stage2) {
-        qdict_put_int(d, "second-stage-hwpt", b->stage2);
+    if (has_second_stage(b)) {
         qdict_put_int(d, "second-stage-table", b->config.ss_table);
         qdict_put_int(d, "second-stage-levels", b->config.ss_levels);
     }
+    b->dev->ops->describe(b, d);
     return d;
 }
 
@@ -447,12 +438,12 @@ static QDict *describe_device(VtdHostDevice *dev)
         qlist_append(pasids, describe_binding(b));
     }
     qdict_put_str(d, "device", vfio_of(dev)->name);
-    qdict_put_str(d, "backend", "iommufd");
+    qdict_put_str(d, "backend", dev->common.ops->name);
+    qdict_put_int(d, "pasid-bits", dev->common.pasid_bits);
     qdict_put(d, "offer",
-              vtd_report_offer(dev->space->iommu_state, &dev->offer));
-    qdict_put_int(d, "pasid-bits", dev->pasid_bits);
+              vtd_report_offer(dev->common.space->iommu_state, &dev->offer));
     qdict_put_bool(d, "page-requests", dev->common.faults);
-    qdict_put_int(d, "parent", dev->common.parent);
+    dev->common.ops->describe_device(&dev->common, d);
     qdict_put(d, "without-pasid", describe_binding(dev->rid));
     qdict_put(d, "pasids", pasids);
     return d;
@@ -488,118 +479,38 @@ void vtd_host_reset(IntelIOMMUState *s)
         forget_pasids(dev);
         vtd_binding_identity(dev->rid);
     }
+    vtd_pasids_free_all(s->host->pasids);
 }
 
-/* What vtd_binding_block() falls back to. */
-static bool open_empty(VtdHostDevice *dev, Error **errp)
+bool vtd_host_pasid_alloc(IntelIOMMUState *s, uint32_t *pasid)
 {
-    int error;
-
-    if (!iommufd_backend_alloc_ioas(vfio_of(dev)->iommufd, &dev->empty_ioas,
-                                    errp)) {
-        return false;
-    }
-    error = vtd_iommufd_alloc_paging(iommufd_of(dev), vfio_of(dev)->devid,
-                                     dev->empty_ioas, dev->common.hwpt.flags,
-                                     &dev->common.empty);
-    if (error) {
-        iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->empty_ioas);
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel has no page table to block the "
-                         "device with", vfio_of(dev)->name);
-        return false;
-    }
-    return true;
+    return vtd_pasids_alloc(s->host->pasids,
+                            vtd_caps_pasid_limit(&s->unit->caps), pasid);
 }
 
-static void close_empty(VtdHostDevice *dev)
+/* A guest may free a PASID that still has an entry: the entry counts no more,
+ * for devices that need the host's PASIDs. */
+bool vtd_host_pasid_free(IntelIOMMUState *s, uint32_t pasid)
 {
-    iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->common.empty);
-    iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->empty_ioas);
-}
+    gpointer key = GUINT_TO_POINTER(pasid);
 
-/* The page tables of a device whose host can nest. */
-static bool open_parent(VtdHostDevice *dev, Error **errp)
-{
-    VtdHost *host = host_of(dev);
-    int error;
-
-    dev->memory = vtd_guest_memory_get(&host->memories,
-                                       vfio_of(dev)->iommufd, errp);
-    if (!dev->memory) {
+    if (!vtd_pasids_has(s->host->pasids, pasid)) {
         return false;
     }
-    dev->common.source = (VtdDomainSource){
-        .iommu_state = dev->space->iommu_state,
-        .iommufd = vfio_of(dev)->iommufd,
-        .memory_ioas = vtd_guest_memory_ioas(dev->memory),
-    };
-    error = vtd_iommufd_alloc_paging(iommufd_of(dev), vfio_of(dev)->devid,
-                                     vtd_guest_memory_ioas(dev->memory),
-                                     IOMMU_HWPT_ALLOC_NEST_PARENT |
-                                         dev->common.hwpt.flags,
-                                     &dev->common.parent);
-    if (error) {
-        vtd_guest_memory_put(&host->memories, dev->memory);
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel has no page table that can be "
-                         "nested for this device", vfio_of(dev)->name);
-        return false;
-    }
-    /* The host does not tell what DMA through a nested table dirties. */
-    error_setg(&dev->migration_blocker,
-               "%s is passed through by nested translation",
-               vfio_of(dev)->name);
-    if (migrate_add_blocker(&dev->migration_blocker, errp) < 0) {
-        iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->common.parent);
-        vtd_guest_memory_put(&host->memories, dev->memory);
-        return false;
-    }
-    return true;
-}
+    for (unsigned i = 0; i < s->host->devices->len; i++) {
+        VtdHostDevice *dev = g_ptr_array_index(s->host->devices, i);
+        VtdBinding *b = g_hash_table_lookup(dev->pasids, key);
 
-static void close_parent(VtdHostDevice *dev)
-{
-    migrate_del_blocker(&dev->migration_blocker);
-    iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->common.parent);
-    vtd_guest_memory_put(&host_of(dev)->memories, dev->memory);
-}
-
-static void close_tables(VtdHostDevice *dev)
-{
-    close_parent(dev);
-    close_empty(dev);
-}
-
-static bool open_tables(VtdHostDevice *dev, Error **errp)
-{
-    if (!open_empty(dev, errp)) {
-        return false;
+        if (!b || !dev->common.pasids) {
+            continue;
+        }
+        vtd_binding_block(b);
+        if (b->state != VTD_BINDING_BLOCKED) {
+            return false;
+        }
+        g_hash_table_remove(dev->pasids, key);
     }
-    if (!open_parent(dev, errp)) {
-        close_empty(dev);
-        return false;
-    }
-    return true;
-}
-
-/* Page requests come up if the guest's unit takes them, and the device and all
- * that is behind it make them.  If not the device has no PRI for the guest. */
-static bool open_faults(VtdHostDevice *dev, Error **errp)
-{
-    IntelIOMMUState *s = dev->space->iommu_state;
-
-    if (!vtd_offer_gives(s, &dev->offer, VTD_FEATURE_PRS)) {
-        return true;
-    }
-    dev->common.faults = vtd_fault_queue_new(dev->space, vfio_of(dev)->iommufd,
-                                             &s->host->faults, errp);
-    if (!dev->common.faults) {
-        error_prepend(errp, "%s: ", vfio_of(dev)->name);
-        return false;
-    }
-    dev->common.hwpt.fault_id = vtd_fault_queue_id(dev->common.faults);
-    return true;
+    return vtd_pasids_free(s->host->pasids, pasid);
 }
 
 static VtdHostDevice *device_new(VtdAddressSpace *space, HostIOMMUDevice *hiod,
@@ -607,53 +518,55 @@ static VtdHostDevice *device_new(VtdAddressSpace *space, HostIOMMUDevice *hiod,
 {
     IntelIOMMUState *s = space->iommu_state;
     VtdHostDevice *dev = g_new0(VtdHostDevice, 1);
+    const VtdBindingOps *ops = vtd_interface_ops(offer->uapi);
 
-    dev->space = space;
     dev->hiod = HOST_IOMMU_DEVICE(object_ref(OBJECT(hiod)));
     dev->offer = *offer;
-    dev->common.vfio = hiod->agent;
-    dev->common.counters = &s->host->counters;
-    dev->common.domains = &s->host->domains;
+    dev->common = (VtdBindingDevice){
+        .ops = ops,
+        .space = space,
+        .vfio = hiod->agent,
+        .counters = &s->host->counters,
+        .memories = &s->host->memories,
+        .domains = &s->host->domains,
+        .fault_counters = &s->host->faults,
+        .pasids = ops == &vtd_binding_vfio2020 ? s->host->pasids : NULL,
+    };
     if (vtd_offer_gives(s, offer, VTD_FEATURE_PASID)) {
-        dev->pasid_bits = offer->pasid_bits;
-        dev->common.hwpt.flags = IOMMU_HWPT_ALLOC_PASID;
+        dev->common.pasid_bits = offer->pasid_bits;
     }
-    dev->rid = vtd_binding_new(&dev->common, VTD_NO_PASID);
-    dev->pasids = g_hash_table_new_full(NULL, NULL, NULL,
-                                        (GDestroyNotify)vtd_binding_free);
     return dev;
-}
-
-/* Before close_tables(): HWPTs go before their parent. */
-static void close_bindings(VtdHostDevice *dev)
-{
-    g_hash_table_destroy(dev->pasids);
-    vtd_binding_free(dev->rid);
-    g_clear_pointer(&dev->common.faults, vtd_fault_queue_free);
 }
 
 static void device_free(VtdHostDevice *dev)
 {
+    migrate_del_blocker(&dev->migration_blocker);
     object_unref(OBJECT(dev->hiod));
     g_free(dev);
 }
 
-/* The device is on its nest parent; false with @errp set: it is as it was. */
+/* What stands behind the bindings, and those. */
 static bool device_open(VtdHostDevice *dev, Error **errp)
 {
-    if (!open_faults(dev, errp) || !open_tables(dev, errp)) {
-        close_bindings(dev);
+    /* The host does not tell what DMA through a nested table dirties. */
+    error_setg(&dev->migration_blocker,
+               "%s is passed through by nested translation",
+               vfio_of(dev)->name);
+    if (migrate_add_blocker(&dev->migration_blocker, errp) < 0 ||
+        !dev->common.ops->open(&dev->common, &dev->offer, errp)) {
         return false;
     }
-    vtd_binding_identity(dev->rid);
-    if (dev->rid->state != VTD_BINDING_IDENTITY) {
-        error_setg(errp, "%s: the host kernel refused to attach the device "
-                   "to its nest-parent page table", vfio_of(dev)->name);
-        close_bindings(dev);
-        close_tables(dev);
-        return false;
-    }
+    dev->rid = vtd_binding_new(&dev->common, VTD_NO_PASID);
+    dev->pasids = g_hash_table_new_full(NULL, NULL, NULL,
+                                        (GDestroyNotify)vtd_binding_free);
     return true;
+}
+
+static void device_close(VtdHostDevice *dev)
+{
+    g_hash_table_destroy(dev->pasids);
+    vtd_binding_free(dev->rid);
+    dev->common.ops->close(&dev->common);
 }
 
 /*
@@ -695,7 +608,7 @@ static void leave_nested(VtdHost *host)
     while (host->devices->len) {
         VtdHostDevice *dev = g_ptr_array_index(host->devices, 0);
 
-        vtd_host_detach(dev->space);
+        vtd_host_detach(dev->common.space);
     }
 }
 
@@ -720,9 +633,19 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
         device_free(dev);
         return false;
     }
+    /* What VFIO has mapped for the device goes with its view. */
     space->host = dev;
-    g_ptr_array_add(s->host->devices, dev);
     vtd_address_space_update(space);
+    if (!vtd_binding_identity(dev->rid)) {
+        error_setg(errp, "%s: the host kernel refused to give the device the "
+                   "guest's memory", hiod->name);
+        device_close(dev);
+        space->host = NULL;
+        vtd_address_space_update(space);
+        device_free(dev);
+        return false;
+    }
+    g_ptr_array_add(s->host->devices, dev);
     mirror(dev, &(VtdNotice){ .kind = VTD_NOTICE_TRANSLATION });
     return true;
 }
@@ -730,17 +653,18 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
 void vtd_host_detach(VtdAddressSpace *space)
 {
     VtdHostDevice *dev = space->host;
+    bool back;
 
     if (!dev) {
         return;
     }
     forget_pasids(dev);
-    /* Hand the device back to VFIO as VFIO left it. */
-    vtd_binding_return(dev->rid, vfio_of(dev)->hwpt->hwpt_id);
+    back = vtd_binding_give_back(dev->rid);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
+    device_close(dev);
     space->host = NULL;
-    close_bindings(dev);
-    close_tables(dev);
+    if (back) { /* else VFIO's maps would meet ours; it is closed next */
+        vtd_address_space_update(space);
+    }
     device_free(dev);
-    vtd_address_space_update(space);
 }

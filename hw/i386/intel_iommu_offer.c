@@ -168,15 +168,12 @@ static bool lacks(VtdFeature feature, uint64_t there, Lack *lack)
 static void set_kernel_error(const VtdOffer *offer, Lack lack, Error **errp)
 {
     const VtdNeedRow *need = &vtd_needs[lack.need];
-    const char *call = offer->backend == VTD_BACKEND_VFIO2020 ?
-                           need->vfio2020 : need->iommufd;
+    bool is_iommufd = offer->uapi == VTD_HOST_UAPI_IOMMUFD;
+    const char *call = is_iommufd ? need->iommufd : need->vfio2020;
 
     if (lack.need == VTD_NEED_BACKEND) {
-        error_setg(errp,
-                   "%s: nested=on needs the iommufd backend, this device uses "
-                   "a VFIO type1 container", offer->device);
-        error_append_hint(errp, "Add '-object iommufd,id=ID' and "
-                                "'iommufd=ID' to the device.\n");
+        error_setg(errp, "%s: %s", offer->device, offer->why);
+        error_append_hint(errp, "%s\n", offer->hint);
     } else if (lack.need == VTD_NEED_VTD && !offer->error[lack.need]) {
         error_setg(errp,
                    "%s: nested=on needs an Intel VT-d IOMMU in the host, but "
@@ -187,7 +184,10 @@ static void set_kernel_error(const VtdOffer *offer, Lack lack, Error **errp)
                    "%s: the guest's IOMMU has %s, but the host kernel lacks "
                    "%s (%s: %s)",
                    offer->device, vtd_features[lack.feature].name, need->name,
-                   call, strerror(offer->error[lack.need]));
+                   call ? call : "not part of host-uapi=vfio-v1",
+                   strerror(offer->error[lack.need] ?: ENOSYS));
+    }
+    if (lack.need != VTD_NEED_BACKEND && is_iommufd) {
         error_append_hint(errp, "Linux %s or later has it, with "
                                 "intel_iommu=on,sm_on.\n", need->since);
     }

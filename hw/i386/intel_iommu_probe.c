@@ -4,8 +4,7 @@
 #include <sys/ioctl.h>
 
 #include "hw/pci/pcie.h"
-#include "hw/vfio/vfio-common.h"
-#include "intel_iommu_iommufd.h"
+#include "intel_iommu_interface.h"
 #include "intel_iommu_probe.h"
 #include "intel_iommu_space.h"
 #include "system/iommufd.h"
@@ -18,7 +17,7 @@ static void ask_unit(VFIODevice *vfio, VtdOffer *offer)
     VtdHwInfo info;
     int error = vtd_iommufd_hw_info(vfio->iommufd->fd, vfio->devid, &info);
 
-    vtd_offer_call(offer, VTD_NEED_BACKEND, 0);
+    offer->has |= VTD_NEED_BIT(BACKEND);
     if (error || info.type != IOMMU_HW_INFO_TYPE_INTEL_VTD) {
         offer->hw_type = info.type;
         offer->error[VTD_NEED_VTD] = -error;
@@ -148,22 +147,31 @@ static bool ask_kernel(VFIODevice *vfio, VtdOffer *offer, uint64_t ask,
     return true;
 }
 
+bool vtd_probe_iommufd(const IntelIOMMUState *s, VFIODevice *vfio,
+                       VtdOffer *offer, Error **errp)
+{
+    uint64_t ask;
+
+    ask_unit(vfio, offer);
+    ask = vtd_offer_ask(s, offer);
+    return !ask || ask_kernel(vfio, offer, ask, errp);
+}
+
 bool vtd_probe(IntelIOMMUState *s, HostIOMMUDevice *hiod, VtdOffer *offer,
                Error **errp)
 {
     HostIOMMUDeviceClass *class = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
-    VFIODevice *vfio = hiod->agent;
-    uint64_t ask;
+    const VtdBindingOps *ops;
     int bits;
 
     *offer = (VtdOffer){ .device = hiod->name };
-    if (vtd_features_on(s, VTD_FEATURE_NESTED) &&
-        object_dynamic_cast(OBJECT(hiod), TYPE_HOST_IOMMU_DEVICE_IOMMUFD)) {
-        offer->backend = VTD_BACKEND_IOMMUFD;
-        ask_unit(vfio, offer);
-        ask_device(vfio, offer);
-        ask = vtd_offer_ask(s, offer);
-        if (ask && !ask_kernel(vfio, offer, ask, errp)) {
+    if (vtd_features_on(s, VTD_FEATURE_NESTED)) {
+        vtd_interface_choose(s, hiod, offer);
+    }
+    ops = vtd_interface_ops(offer->uapi);
+    if (ops) {
+        ask_device(hiod->agent, offer);
+        if (!ops->probe(s, hiod->agent, offer, errp)) {
             return false;
         }
     }

@@ -107,17 +107,6 @@ QDict *vtd_report_needs(void)
     return all;
 }
 
-static const char *backend_name(VtdBackend backend)
-{
-    static const char *const names[VTD_BACKENDS] = {
-        [VTD_BACKEND_NONE] = "none",
-        [VTD_BACKEND_IOMMUFD] = "iommufd",
-        [VTD_BACKEND_VFIO2020] = "vfio-2020",
-    };
-
-    return names[backend];
-}
-
 /* What a device has of the features that are a device's: null, or why not. */
 static QDict *device_features(const IntelIOMMUState *s, const VtdOffer *offer)
 {
@@ -147,7 +136,6 @@ QDict *vtd_report_offer(const IntelIOMMUState *s, const VtdOffer *offer)
                           strerror(offer->error[i]));
         }
     }
-    qdict_put_str(d, "backend", backend_name(offer->backend));
     qdict_put_int(d, "cap", offer->cap);
     qdict_put_int(d, "ecap", offer->ecap);
     qdict_put(d, "has", keys_of_needs(offer->has));

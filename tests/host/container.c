@@ -46,8 +46,11 @@ static void forget_iommu(Container *c)
     if (!c->type) {
         return;
     }
-    nesting_free(c);
+    if (c->nesting) {
+        nesting_end(c);
+    }
     unit_flush_domain(c->domain.did, ANY_PASID);
+    control->leaked[REF_MAP] += c->maps.count;
     maps_free(&c->maps);
     c->type = 0;
     c->nesting = false;
@@ -83,6 +86,9 @@ static int set_iommu(Container *c, unsigned long type)
                  !(~config.ecap & (ECAP_NEST | ECAP_SMTS));
     c->domain = (Domain){ .did = unit_new_did(), .second = &c->maps };
     count(REF_ATTACHED, 1);
+    if (c->nesting) {
+        nesting_start(c);
+    }
     return 0;
 }
 
@@ -94,7 +100,7 @@ static int get_info(Container *c, uint64_t user)
         struct vfio_info_cap_header header;
         uint32_t nr_iovas, reserved;
         struct vfio_iova_range range[2];
-        uint8_t third[sizeof(struct uapi2020_info_cap_nesting)];
+        uint8_t third[NESTING_CAPABILITY_MAX];
     } caps = {
         .header = { .id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, .version = 1 },
         .nr_iovas = 2,

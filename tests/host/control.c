@@ -14,6 +14,10 @@
  *                               but it lacks the capability
  *   pasid-bits N                of the device
  *   nesting-features HEX        of 2020: PASIDs 1, bind 2, invalidate 4
+ *   nesting-version N           of its capability; nesting-format N,
+ *   nesting-size N              of the struct in it
+ *   pasid-quota N               that can be allocated
+ *   structs 5.5|5.10            of binding and invalidation
  *   second-cap HEX, second-ecap HEX, second-pasid-bits N: of the other device
  *                               and of its unit, which are else as the first
  */
@@ -43,6 +47,10 @@ static const Config defaults = {
     .pasid_bits = 20,
     .second = { .cap = REF_CAP, .ecap = REF_ECAP, .pasid_bits = 20 },
     .nesting_features = 7,
+    .nesting_version = 1,
+    .nesting_format = 1,
+    .nesting_size = 56,
+    .pasid_quota = 1000,
 };
 
 static void fail(const char *line)
@@ -76,6 +84,26 @@ static void set_without(const char *name)
         }
     }
     fail(name);
+}
+
+static bool set_of_2020(const char *key, const char *value)
+{
+    if (!strcmp(key, "nesting-features")) {
+        config.nesting_features = strtoul(value, NULL, 16);
+    } else if (!strcmp(key, "nesting-version")) {
+        config.nesting_version = atoi(value);
+    } else if (!strcmp(key, "nesting-format")) {
+        config.nesting_format = atoi(value);
+    } else if (!strcmp(key, "nesting-size")) {
+        config.nesting_size = atoi(value);
+    } else if (!strcmp(key, "pasid-quota")) {
+        config.pasid_quota = atoi(value);
+    } else if (!strcmp(key, "structs")) {
+        config.structs_of_5_5 = !strcmp(value, "5.5");
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void set(const char *line)
@@ -113,9 +141,7 @@ static void set(const char *line)
         config.second.pasid_bits = atoi(value);
     } else if (!strcmp(key, "pasid-bits")) {
         config.pasid_bits = atoi(value);
-    } else if (!strcmp(key, "nesting-features")) {
-        config.nesting_features = number;
-    } else {
+    } else if (!set_of_2020(key, value)) {
         fail(line);
     }
 }

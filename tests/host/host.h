@@ -125,7 +125,12 @@ typedef struct Config {
         uint64_t ecap;
         unsigned pasid_bits;
     } second; /* another device, behind another unit */
-    unsigned nesting_features; /* of 2020 */
+    unsigned nesting_features; /* of 2020, as all below */
+    unsigned nesting_version; /* of the capability */
+    unsigned nesting_format;
+    unsigned nesting_size; /* of the struct in it */
+    unsigned pasid_quota;
+    bool structs_of_5_5; /* those of the driver: version first, no argsz */
     char without[8][32]; /* calls by name that end in ENOTTY */
 } Config;
 
@@ -379,7 +384,11 @@ long nesting_pasid_request(Container *c, uint64_t user);
 long nesting_op(Container *c, uint64_t user);
 
 /* The capability for VFIO_IOMMU_GET_INFO; returns its size. */
+#define NESTING_CAPABILITY_MAX 128
 size_t nesting_capability(void *to);
-void nesting_free(Container *c);
+
+/* The container gets a type that nests, or loses it. */
+void nesting_start(Container *c);
+void nesting_end(Container *c);
 
 #endif

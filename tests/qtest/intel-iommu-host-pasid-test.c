@@ -6,7 +6,7 @@
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
-#include "reference-host.h"
+#include "reference-host-pasid.h"
 
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
@@ -14,57 +14,6 @@
 
 #define WITH_PASIDS HOST_NESTED ",pasid-bits=20"
 #define PASID 5u
-#define PASID_DID 9u
-/* First-stage tables of the PASID. */
-#define PASID_TABLES 0x1a0000ull
-
-enum { PC_DOMAIN = 0, PC_PASID = 1, PC_GLOBAL = 3 };
-
-static void put_entry(Host *h, uint32_t pasid, unsigned pgtt, unsigned did,
-                      uint64_t tables)
-{
-    uint64_t at = PASID_TABLE + pasid * 64;
-
-    qtest_writeq(h->g.qts, at + 8, did);
-    qtest_writeq(h->g.qts, at + 16, tables);
-    qtest_writeq(h->g.qts, at, pgtt << 6 | 2 << 2 | VTD_PASID_P);
-}
-
-static void clear_entry(Host *h, uint32_t pasid)
-{
-    qtest_writeq(h->g.qts, PASID_TABLE + pasid * 64, 0);
-}
-
-static void invalidate_pasid_cache(Host *h, unsigned granularity,
-                                   uint32_t pasid)
-{
-    guest_submit(&h->g,
-                 (uint64_t)pasid << 32 | (uint64_t)PASID_DID << 16 |
-                     granularity << 4 | 7,
-                 0);
-    guest_wait(&h->g);
-}
-
-/* What the device's requests carry from now on. */
-static void use_pasid(Host *h, uint32_t pasid)
-{
-    qpci_io_writel(h->g.dev, h->g.bar, REF_BAR_PASID,
-                   REF_DMA_HAS_PASID | pasid);
-}
-
-static void use_no_pasid(Host *h)
-{
-    qpci_io_writel(h->g.dev, h->g.bar, REF_BAR_PASID, 0);
-}
-
-static GuestTables pasid_tables(void)
-{
-    GuestTables p = guest_first_stage(0);
-
-    p.top = PASID_TABLES;
-    p.free = PASID_TABLES + 0x1000;
-    return p;
-}
 
 /* Requests without PASID at PAGE_A; nothing for PASIDs yet. */
 static void start(Host *h, const char *iommu)
@@ -83,29 +32,14 @@ static void start(Host *h, const char *iommu)
 /* And PASID at PAGE_B. */
 static GuestTables start_with_pasid(Host *h)
 {
-    GuestTables p = pasid_tables();
+    GuestTables p = host_pasid_tables();
 
     start(h, WITH_PASIDS);
     guest_map(&h->g, &p, IOVA, PAGE_B);
-    put_entry(h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
-    invalidate_pasid_cache(h, PC_PASID, PASID);
+    host_pasid_entry(h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
+    host_pasid_invalidate(h, PC_PASID, PASID);
     g_assert_cmpint(h->ref->live[REF_PASID], ==, 1);
     return p;
-}
-
-static void assert_pasid_refused(Host *h, uint32_t pasid)
-{
-    uint64_t value;
-
-    use_pasid(h, pasid);
-    g_assert_cmpint(guest_dma_write(&h->g, IOVA, 1), ==, SVA_EP_ERR_WRITE);
-    g_assert_cmpint(guest_dma_read(&h->g, IOVA, &value), ==, SVA_EP_ERR_READ);
-}
-
-static void assert_pasid_maps(Host *h, uint32_t pasid, uint64_t page)
-{
-    use_pasid(h, pasid);
-    guest_assert_maps(&h->g, IOVA + 0x238, page + 0x238);
 }
 
 static void test_own_tables(void)
@@ -113,10 +47,10 @@ static void test_own_tables(void)
     Host h = host_new("");
 
     start_with_pasid(&h);
-    assert_pasid_maps(&h, PASID, PAGE_B);
-    use_no_pasid(&h);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
+    host_use_no_pasid(&h);
     guest_assert_maps(&h.g, IOVA, PAGE_A);
-    assert_pasid_refused(&h, PASID + 1);
+    host_assert_pasid_refused(&h, PASID + 1);
     host_finish(&h);
 }
 
@@ -150,17 +84,17 @@ static void test_invalidation(void)
     const uint64_t page_of_pasid = (uint64_t)PASID << 32 |
                                    (uint64_t)PASID_DID << 16 | 3 << 4 | 6;
 
-    assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
     guest_map(&h.g, &p, IOVA, PAGE_C);
-    assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
     /* Another PASID's, another domain's: not its own. */
     guest_submit(&h.g, page_of_pasid + (1ull << 32), IOVA);
     guest_submit(&h.g, page_of_pasid + (1ull << 16), IOVA);
     guest_wait(&h.g);
-    assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
     guest_submit(&h.g, page_of_pasid, IOVA);
     guest_wait(&h.g);
-    assert_pasid_maps(&h, PASID, PAGE_C);
+    host_assert_pasid_maps(&h, PASID, PAGE_C);
     host_finish(&h);
 }
 
@@ -169,13 +103,13 @@ static void check_removed(unsigned granularity)
     Host h = host_new("");
 
     start_with_pasid(&h);
-    assert_pasid_maps(&h, PASID, PAGE_B);
-    clear_entry(&h, PASID);
-    invalidate_pasid_cache(&h, granularity, PASID);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
+    host_pasid_clear(&h, PASID);
+    host_pasid_invalidate(&h, granularity, PASID);
+    host_assert_pasid_refused(&h, PASID);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
     g_assert_cmpint(h.ref->live[REF_NESTED], ==, 1);
-    use_no_pasid(&h);
+    host_use_no_pasid(&h);
     guest_assert_maps(&h.g, IOVA, PAGE_A);
     host_finish(&h);
 }
@@ -195,16 +129,16 @@ static void check_added(unsigned granularity)
     uint32_t attaches;
 
     start_with_pasid(&h);
-    p = pasid_tables();
+    p = host_pasid_tables();
     attaches = host_calls(&h, REF_DEVICE, VFIO_DEVICE_ATTACH_IOMMUFD_PT);
-    put_entry(&h, 0x3f, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
+    host_pasid_entry(&h, 0x3f, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
     guest_map(&h.g, &p, IOVA, PAGE_B);
-    invalidate_pasid_cache(&h, granularity, 0);
+    host_pasid_invalidate(&h, granularity, 0);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 2);
     g_assert_cmpint(host_calls(&h, REF_DEVICE, VFIO_DEVICE_ATTACH_IOMMUFD_PT),
                     ==, attaches + 1);
-    assert_pasid_maps(&h, PASID, PAGE_B);
-    assert_pasid_maps(&h, 0x3f, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, 0x3f, PAGE_B);
     host_finish(&h);
 }
 
@@ -219,13 +153,13 @@ static void test_changed(void)
     Host h = host_new("");
 
     start_with_pasid(&h);
-    assert_pasid_maps(&h, PASID, PAGE_B);
-    put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
-    assert_pasid_maps(&h, PASID, PAGE_A);
-    put_entry(&h, PASID, VTD_PGTT_PASS_THROUGH, PASID_DID, 0);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
-    use_pasid(&h, PASID);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
+    host_pasid_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
+    host_assert_pasid_maps(&h, PASID, PAGE_A);
+    host_pasid_entry(&h, PASID, VTD_PGTT_PASS_THROUGH, PASID_DID, 0);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
+    host_use_pasid(&h, PASID);
     guest_assert_maps(&h.g, PAGE_C, PAGE_C);
     g_assert_cmpint(h.ref->live[REF_NESTED], ==, 1);
     host_finish(&h);
@@ -243,7 +177,7 @@ static void put_second_stage(Host *h, unsigned pgtt)
     qtest_writeq(h->g.qts, at + 16, PASID_TABLES);
     qtest_writeq(h->g.qts, at,
                  SS_TABLES | pgtt << 6 | 2 << 2 | VTD_PASID_P);
-    invalidate_pasid_cache(h, PC_PASID, PASID);
+    host_pasid_invalidate(h, PC_PASID, PASID);
 }
 
 static void invalidate_second_stage(Host *h, uint64_t iova)
@@ -262,7 +196,7 @@ static void test_second_stage(void)
     guest_map(&h.g, &p, IOVA, PAGE_B);
     guest_map(&h.g, &p, IOVA + 0x1000, PAGE_C);
     put_second_stage(&h, VTD_PGTT_SECOND_STAGE);
-    use_pasid(&h, PASID);
+    host_use_pasid(&h, PASID);
     guest_assert_maps(&h.g, IOVA + 0x238, PAGE_B + 0x238);
     guest_assert_maps(&h.g, IOVA + 0x1238, PAGE_C + 0x238);
     g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==, 0);
@@ -275,11 +209,11 @@ static void test_second_stage(void)
     guest_assert_maps(&h.g, IOVA + 0x1000, PAGE_C);
     qtest_writeq(h.g.qts, guest_entry(&h.g, &p, IOVA, 1), 0);
     invalidate_second_stage(&h, IOVA);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     guest_assert_maps(&h.g, IOVA + 0x1000, PAGE_C);
 
-    clear_entry(&h, PASID);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    host_pasid_clear(&h, PASID);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
     host_finish(&h);
 }
@@ -301,7 +235,7 @@ static void test_second_stage_holes(void)
     qtest_writeq(h.g.qts, guest_entry(&h.g, &p, 0xfee00000, 2),
                  (PAGE_A & ~0x1fffffull) | 0x83);
     put_second_stage(&h, VTD_PGTT_SECOND_STAGE);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     guest_assert_maps(&h.g, 0xfedff000, (PAGE_A & ~0x1fffffull) + 0x1ff000);
     guest_assert_maps(&h.g, 0xfef00000, (PAGE_A & ~0x1fffffull) + 0x100000);
     g_assert_cmpint(guest_dma_read(&h.g, 0xfee00000, &value), ==,
@@ -312,7 +246,7 @@ static void test_second_stage_holes(void)
 static void test_nested(void)
 {
     Host h = host_new("");
-    GuestTables fs = pasid_tables(), ss;
+    GuestTables fs = host_pasid_tables(), ss;
 
     start_with_pasid(&h);
     fs.moved = MOVED;
@@ -321,10 +255,10 @@ static void test_nested(void)
     guest_map_moved(&h.g, &ss, PASID_TABLES);
     guest_map(&h.g, &ss, PAGE_B, PAGE_C);
     put_second_stage(&h, VTD_PGTT_NESTED);
-    assert_pasid_maps(&h, PASID, PAGE_C);
+    host_assert_pasid_maps(&h, PASID, PAGE_C);
     guest_map(&h.g, &ss, PAGE_B, PAGE_A);
     invalidate_second_stage(&h, PAGE_B);
-    assert_pasid_maps(&h, PASID, PAGE_A);
+    host_assert_pasid_maps(&h, PASID, PAGE_A);
     host_finish(&h);
 }
 
@@ -338,13 +272,13 @@ static void test_second_stage_stuck(void)
     p = guest_second_stage();
     guest_map(&h.g, &p, IOVA, PAGE_B);
     put_second_stage(&h, VTD_PGTT_SECOND_STAGE);
-    assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
     qtest_writeq(h.g.qts, guest_entry(&h.g, &p, IOVA, 1), 0);
     host_fail(&h, IOMMU_IOAS_UNMAP, 0, 1, EIO);
     guest_submit(&h.g, (uint64_t)PASID_DID << 16 | 3 << 4 | 2, IOVA);
     g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==, VTD_FSTS_IQE);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     host_fail_nothing(&h);
     host_finish(&h);
 }
@@ -359,14 +293,14 @@ static void test_all_gone(void)
     guest_submit(&h.g, 1 << 4 | 1, 0); /* context cache, global */
     guest_wait(&h.g);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     host_finish(&h);
 
     h = host_new("");
     start_with_pasid(&h);
     qtest_writel(h.g.qts, REGS + VTD_REG_GCMD, VTD_GCMD_QIE);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     host_finish(&h);
 
     h = host_new("");
@@ -383,16 +317,16 @@ static void test_refused(void)
     Host h = host_new("");
 
     start(&h, WITH_PASIDS);
-    put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+    host_pasid_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
     host_fail(&h, VFIO_DEVICE_ATTACH_IOMMUFD_PT, 0, 1, EBUSY);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
     g_assert_cmpint(h.ref->live[REF_NESTED], ==, 1);
     g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_FR),
                     ==, 0x5b);
     host_fail_nothing(&h);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
-    assert_pasid_maps(&h, PASID, PAGE_A);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
+    host_assert_pasid_maps(&h, PASID, PAGE_A);
     host_finish(&h);
 }
 
@@ -415,21 +349,21 @@ static void test_many(void)
         qtest_writeq(h.g.qts, PASID_DIR + (FIRST / 64 + i) * 8,
                      (tables + i * 4096) | VTD_PDIR_P);
     }
-    invalidate_pasid_cache(&h, PC_GLOBAL, 0);
+    host_pasid_invalidate(&h, PC_GLOBAL, 0);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, LIMIT);
-    assert_pasid_maps(&h, FIRST, PAGE_A);
-    assert_pasid_maps(&h, FIRST + LIMIT - 1, PAGE_A);
-    assert_pasid_refused(&h, FIRST + LIMIT);
+    host_assert_pasid_maps(&h, FIRST, PAGE_A);
+    host_assert_pasid_maps(&h, FIRST + LIMIT - 1, PAGE_A);
+    host_assert_pasid_refused(&h, FIRST + LIMIT);
     /* The guest is told when it asks for one more... */
-    invalidate_pasid_cache(&h, PC_PASID, FIRST + LIMIT);
+    host_pasid_invalidate(&h, PC_PASID, FIRST + LIMIT);
     g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_FR),
                     ==, 0x5b);
     /* ...and gets it in place of another. */
     qtest_writeq(h.g.qts, tables, 0);
-    invalidate_pasid_cache(&h, PC_PASID, FIRST);
-    invalidate_pasid_cache(&h, PC_PASID, FIRST + LIMIT);
+    host_pasid_invalidate(&h, PC_PASID, FIRST);
+    host_pasid_invalidate(&h, PC_PASID, FIRST + LIMIT);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, LIMIT);
-    assert_pasid_maps(&h, FIRST + LIMIT, PAGE_A);
+    host_assert_pasid_maps(&h, FIRST + LIMIT, PAGE_A);
     host_finish(&h);
 }
 
@@ -569,8 +503,8 @@ static void test_no_capability(void)
         g_test_message("%s on %s", without[i].iommu, without[i].host);
         start(&h, without[i].iommu);
         g_assert_cmphex(pasid_capability(&h), ==, 0);
-        put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
-        invalidate_pasid_cache(&h, PC_PASID, PASID);
+        host_pasid_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+        host_pasid_invalidate(&h, PC_PASID, PASID);
         g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
         guest_assert_maps(&h.g, IOVA, PAGE_A);
         host_finish(&h);

@@ -178,6 +178,11 @@ char *host_start_refused(Host *h, const char *iommu)
     return host_devices_refused(h, iommu, HOST_BY_IOMMUFD, HOST_NO_DEVICE);
 }
 
+char *host_start_container_refused(Host *h, const char *iommu)
+{
+    return host_devices_refused(h, iommu, HOST_BY_CONTAINER, HOST_NO_DEVICE);
+}
+
 QObject *host_property(const Host *h, const char *name)
 {
     g_autoptr(QDict) reply = qtest_qmp(
@@ -202,12 +207,8 @@ void host_start_port(Host *h, const char *iommu)
     qpci_device_enable(h->port);
 }
 
-char *host_plug(Host *h)
+static char *error_of(QDict *answer)
 {
-    QDict *answer = qtest_qmp(h->g.qts,
-        "{'execute': 'device_add', 'arguments': {'driver': 'vfio-pci', "
-        "'id': 'dev', 'bus': 'rp', 'addr': '0', 'sysfsdev': %s, "
-        "'iommufd': 'iommufd0'}}", h->sysfs);
     char *text = NULL;
 
     if (qdict_haskey(answer, "error")) {
@@ -216,6 +217,22 @@ char *host_plug(Host *h)
     }
     qobject_unref(answer);
     return text;
+}
+
+char *host_plug(Host *h)
+{
+    return error_of(qtest_qmp(h->g.qts,
+        "{'execute': 'device_add', 'arguments': {'driver': 'vfio-pci', "
+        "'id': 'dev', 'bus': 'rp', 'addr': '0', 'sysfsdev': %s, "
+        "'iommufd': 'iommufd0'}}", h->sysfs));
+}
+
+char *host_plug_container(Host *h)
+{
+    return error_of(qtest_qmp(h->g.qts,
+        "{'execute': 'device_add', 'arguments': {'driver': 'vfio-pci', "
+        "'id': 'dev', 'bus': 'rp', 'addr': '0', 'sysfsdev': %s}}",
+        h->sysfs));
 }
 
 static void set_slot(Host *h, uint16_t control)

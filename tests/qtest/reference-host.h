@@ -54,6 +54,7 @@ void host_reset(Host *h);
 char *host_start_refused(Host *h, const char *iommu);
 char *host_devices_refused(Host *h, const char *iommu, HostDevice first,
                            HostDevice second);
+char *host_start_container_refused(Host *h, const char *iommu);
 
 /* A property of the unit, the first device of the command line. */
 QObject *host_property(const Host *h, const char *name);
@@ -63,6 +64,7 @@ void host_start_port(Host *h, const char *iommu);
 
 /* The device into the port; the error's text, or NULL. */
 char *host_plug(Host *h);
+char *host_plug_container(Host *h);
 
 /* The port gets power, the device its bus number and BARs. */
 void host_power_on(Host *h);

@@ -53,7 +53,8 @@ struct VtdUnit {
 
 /*
  * What an entry point still has to do once the lock is dropped, in this
- * order: deliver notices, complete the command, send interrupts.
+ * order: deliver notices, complete the command, run the virtual command, send
+ * interrupts.
  */
 typedef struct VtdMsi {
     uint64_t addr;
@@ -67,6 +68,8 @@ typedef struct VtdWork {
     VtdMsi msi[4];
     unsigned completes; /* register whose command completes, or 0 */
     bool run_queue;
+    bool runs_virtual_command;
+    uint64_t virtual_command; /* VCMD as it was written */
 } VtdWork;
 
 static inline void vtd_work_notice(VtdWork *work, VtdNotice notice)
