@@ -160,11 +160,7 @@ static VtdOptions options(IntelIOMMUState *s)
         .eim = s->intr_eim == ON_OFF_AUTO_ON,
         .snoop_control = s->snoop_control,
         .stale_tm = s->stale_tm,
-        .caching_mode = s->report_caching_mode,
         .drain = s->dma_drain,
-        .virtual_commands = vtd_features_on(s, VTD_FEATURE_NESTED) &&
-                            (s->virtual_commands ||
-                             s->host_uapi == VTD_HOST_UAPI_VFIO2020),
         .fault_records = may_nest ? VTD_MAX_FAULT_RECORDS : 1,
         .mask_order = may_nest ? s->aw_bits - VTD_PAGE_SHIFT :
                                  STOCK_MASK_ORDER,

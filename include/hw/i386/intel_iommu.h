@@ -50,6 +50,8 @@ typedef enum VtdFeature {
     VTD_FEATURE_NWFS,
     VTD_FEATURE_PASID,
     VTD_FEATURE_PRS,
+    VTD_FEATURE_VCS,
+    VTD_FEATURE_CM,
     VTD_FEATURES,
 } VtdFeature;
 
