@@ -323,14 +323,14 @@ static bool probe(const IntelIOMMUState *s, VFIODevice *vfio, VtdOffer *offer,
     VtdNesting2020 nesting;
     int pasid;
 
+    if (!ask_container(vfio, offer, &nesting)) {
+        return true;
+    }
     if (!vtd_features_on(s, VTD_FEATURE_PASID) ||
         s->feature[VTD_FEATURE_PASID] == ON_OFF_AUTO_OFF) {
         cannot_nest(offer, "Set pasid-bits=N on intel-iommu.",
                     "nested translation by a VFIO container is for requests "
                     "with PASID only, and the guest's IOMMU has no PASIDs");
-        return true;
-    }
-    if (!ask_container(vfio, offer, &nesting)) {
         return true;
     }
     pasid = vtd_vfio2020_alloc_pasid(container, 1,

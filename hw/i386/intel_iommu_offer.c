@@ -271,7 +271,8 @@ static void set_error(const IntelIOMMUState *s, const VtdOffer *offer,
                    offer->device, row->name, need->name, s->unit->caps.cap,
                    s->unit->caps.ecap, offer->cap, offer->ecap);
     }
-    if (row->off && lack.need != VTD_NEED_BACKEND) {
+    if (row->off && lack.need != VTD_NEED_BACKEND &&
+        lack.need != VTD_NEED_NESTED) {
         error_append_hint(errp, "Set %s on intel-iommu.\n", row->off);
     }
 }
@@ -304,6 +305,21 @@ static bool may_take(const IntelIOMMUState *s, VtdFeature feature)
     return true;
 }
 
+static char *reason_taken(const VtdOffer *offer, VtdNeed need)
+{
+    switch (need) {
+    case VTD_NEED_EMULATION:
+        return g_strdup_printf("not for %s, which is passed through",
+                               offer->device);
+    case VTD_NEED_NESTED:
+        return g_strdup_printf("not for %s, which is passed through without "
+                               "nested translation", offer->device);
+    default:
+        return g_strdup_printf("the host of %s lacks %s", offer->device,
+                               vtd_needs[need].name);
+    }
+}
+
 /* @feature is on: all that it needs is in @there, or it is taken away. */
 static bool meet(IntelIOMMUState *s, const VtdOffer *offer, uint64_t there,
                  VtdFeature feature, Error **errp)
@@ -319,9 +335,7 @@ static bool meet(IntelIOMMUState *s, const VtdOffer *offer, uint64_t there,
     }
     trace_vtd_feature_taken(offer->device, vtd_features[feature].key,
                             vtd_needs[lack.need].key);
-    s->feature_taken[feature] =
-        g_strdup_printf("the host of %s lacks %s", offer->device,
-                        vtd_needs[lack.need].name);
+    s->feature_taken[feature] = reason_taken(offer, lack.need);
     return true;
 }
 
