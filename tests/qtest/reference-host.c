@@ -159,7 +159,8 @@ char *host_devices_refused(Host *h, const char *iommu, HostDevice first,
 {
     g_autofree char *devices = host_devices(h, first, second);
     g_autofree char *command =
-        g_strdup_printf("%s " MACHINE "%s %s -display none -accel qtest",
+        g_strdup_printf("timeout 60 %s " MACHINE "%s %s -display none "
+                        "-accel qtest",
                         g_getenv("QTEST_QEMU_BINARY"), iommu, devices);
     char *message = NULL;
     int status;
