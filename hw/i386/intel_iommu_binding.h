@@ -41,6 +41,7 @@ typedef struct VtdHostCounters {
     uint64_t detaches;
     uint64_t stage1_hwpts; /* allocated so far */
     uint64_t pasids;       /* that are attached now */
+    uint64_t hwpts;        /* of bindings that there are now */
     uint64_t errors;
 } VtdHostCounters;
 

@@ -23,6 +23,7 @@ static void free_hwpt(const VtdBindingDevice *dev, uint32_t hwpt)
 /* Nothing is attached to them any more. */
 static void free_hwpts(VtdBinding *b, VtdHwpts t)
 {
+    b->dev->counters->hwpts -= !!t.stage1 + !!t.stage2;
     if (t.stage1) {
         if (b->dev->faults) { /* the host has answered what came from it */
             vtd_fault_queue_forget(b->dev->faults, b->pasid);
@@ -103,14 +104,17 @@ static int make_stage2(VtdBinding *b, const VtdConfig *config, uint32_t flags,
                        VtdHwpts *t)
 {
     VtdBindingDevice *dev = b->dev;
+    int error;
 
     t->domain = vtd_host_domain_get(dev->domains, &dev->source, config);
     if (!t->domain) {
         return -ENOMEM;
     }
-    return vtd_iommufd_alloc_paging(dev->vfio->iommufd->fd, dev->vfio->devid,
-                                    vtd_host_domain_ioas(t->domain),
-                                    flags | dev->hwpt.flags, &t->stage2);
+    error = vtd_iommufd_alloc_paging(dev->vfio->iommufd->fd, dev->vfio->devid,
+                                     vtd_host_domain_ioas(t->domain),
+                                     flags | dev->hwpt.flags, &t->stage2);
+    dev->counters->hwpts += !error;
+    return error;
 }
 
 static int make_stage1(VtdBinding *b, const VtdConfig *config, uint32_t parent,
@@ -124,6 +128,7 @@ static int make_stage1(VtdBinding *b, const VtdConfig *config, uint32_t parent,
     error = vtd_iommufd_alloc_s1(dev->vfio->iommufd->fd, dev->vfio->devid,
                                  parent, dev->hwpt, &data, &t->stage1);
     dev->counters->stage1_hwpts += !error;
+    dev->counters->hwpts += !error;
     return error;
 }
 

@@ -116,6 +116,7 @@ void vtd_host_init(IntelIOMMUState *s)
     add_counter(s, "x-host-detaches", &c->detaches);
     add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
     add_counter(s, "x-host-pasids", &c->pasids);
+    add_counter(s, "x-host-hwpts", &c->hwpts);
     add_counter(s, "x-host-pasids-allocated", vtd_pasids_count(host->pasids));
     add_counter(s, "x-host-errors", &c->errors);
     add_counter(s, "x-host-page-requests", &f->requests);

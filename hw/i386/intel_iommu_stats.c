@@ -88,6 +88,7 @@ void vtd_stats_init(IntelIOMMUState *s)
     add_counter(s, "x-table-walks", &counters->table_walks);
     add_counter(s, "x-nested-walks", &counters->nested_walks);
     add_counter(s, "x-faults", &counters->faults);
+    add_counter(s, "x-page-requests", &counters->page_requests);
     object_property_add(OBJECT(s), "x-features", "any", get_features, NULL,
                         NULL, NULL);
     object_property_add(OBJECT(s), "x-feature-needs", "any", get_needs, NULL,

@@ -168,20 +168,6 @@ bool vtd_translation_enabled(VtdUnit *u)
     return atomic_load(&u->status) & VTD_GCMD_TE;
 }
 
-VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
-                       VtdAccess access, bool quiet, VtdMapping *out)
-{
-    VtdWork work;
-    VtdFault fault;
-
-    work.msis = 0;
-    fault = vtd_translate_request(u, source, iova, access, quiet, out, &work);
-    if (fault) {
-        vtd_work_send(u, &work);
-    }
-    return fault;
-}
-
 VtdFault vtd_translation_request(VtdUnit *u, VtdSource *source, uint64_t iova,
                                  VtdAccess want, VtdMapping *out)
 {

@@ -29,6 +29,7 @@ typedef struct VtdCounters {
     _Atomic uint64_t table_walks;
     _Atomic uint64_t nested_walks;
     _Atomic uint64_t faults;
+    _Atomic uint64_t page_requests; /* put in the page-request queue */
 } VtdCounters;
 
 struct VtdUnit {
