@@ -17,7 +17,6 @@
 #include "intel_iommu_container.h"
 #include "intel_iommu_drain.h"
 #include "intel_iommu_features.h"
-#include "intel_iommu_interface.h"
 #include "intel_iommu_properties.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
@@ -228,10 +227,7 @@ static void intel_iommu_realize(DeviceState *dev, Error **errp)
     vtd_interrupts_init(s);
     vtd_spaces_init(s);
     vtd_host_init(s);
-    if (vtd_features_on(s, VTD_FEATURE_NESTED) &&
-        s->host_uapi != VTD_HOST_UAPI_IOMMUFD) {
-        vtd_containers_init();
-    }
+    vtd_containers_init();
     vtd_stats_init(s);
     s->machine_done.notify = machine_done;
     qemu_add_machine_init_done_notifier(&s->machine_done);
@@ -280,7 +276,7 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_VTD_FEATURE("rps", VTD_FEATURE_RPS),
     DEFINE_PROP_VTD_FEATURE("prs", VTD_FEATURE_PRS),
     DEFINE_PROP_VTD_FEATURE("nwfs", VTD_FEATURE_NWFS),
-    DEFINE_PROP_VTD_HOST_UAPI("host-uapi"),
+    DEFINE_PROP_VTD_HOST_UAPI("host-uapi", host_uapi),
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 0),
     DEFINE_PROP_UINT16("x-pasid-cap-offset", IntelIOMMUState,
                        pasid_cap_offset, 0),

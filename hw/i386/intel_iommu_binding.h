@@ -17,7 +17,6 @@
 #include "intel_iommu_faults.h"
 #include "intel_iommu_iommufd.h"
 #include "intel_iommu_memory.h"
-#include "intel_iommu_offer.h"
 #include "intel_iommu_pasids.h"
 #include "intel_iommu_space.h"
 #include "qobject/qdict.h"
@@ -55,15 +54,9 @@ typedef struct VtdBindingDevice VtdBindingDevice;
 typedef struct VtdBindingOps {
     const char *name;
 
-    /* Write into @offer what the kernel says of @vfio and of the unit in front
-     * of it, and which of its calls it takes, as far as vtd_offer_ask() wants
-     * to know.  False with @errp set: even that much cannot be done. */
-    bool (*probe)(const IntelIOMMUState *s, VFIODevice *vfio, VtdOffer *offer,
-                  Error **errp);
-
     /* All that bindings of @dev need; the device stays on VFIO's own page
      * table.  False with @errp set: nothing stays. */
-    bool (*open)(VtdBindingDevice *dev, const VtdOffer *offer, Error **errp);
+    bool (*open)(VtdBindingDevice *dev, Error **errp);
 
     /* The opposite; there is no binding any more. */
     void (*close)(VtdBindingDevice *dev);
@@ -106,6 +99,7 @@ struct VtdBindingDevice {
     VFIODevice *vfio;
     VtdHostCounters *counters;
     uint8_t pasid_bits; /* of what can be bound; 0: no PASIDs */
+    bool page_requests; /* come up */
     VtdGuestMemory *memory;
 
     /* That of 2020: */

@@ -10,8 +10,8 @@
 #include "qemu/osdep.h"
 
 #include "intel_iommu_binding.h"
-#include "intel_iommu_probe.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "system/iommufd.h"
 #include "vtd/vtd.h"
 
@@ -265,12 +265,9 @@ static void close_parent(VtdBindingDevice *dev)
     vtd_guest_memory_put(dev->memories, dev->memory);
 }
 
-/* Page requests come up if the guest's unit takes them, and the device and all
- * that is behind it make them.  If not the device has no PRI for the guest. */
-static bool open_faults(VtdBindingDevice *dev, const VtdOffer *offer,
-                        Error **errp)
+static bool open_faults(VtdBindingDevice *dev, Error **errp)
 {
-    if (!vtd_offer_gives(dev->space->iommu_state, offer, VTD_FEATURE_PRS)) {
+    if (!dev->page_requests) {
         return true;
     }
     dev->faults = vtd_fault_queue_new(dev->space, dev->vfio->iommufd,
@@ -295,13 +292,12 @@ static bool open_tables(VtdBindingDevice *dev, Error **errp)
     return true;
 }
 
-static bool device_open(VtdBindingDevice *dev, const VtdOffer *offer,
-                        Error **errp)
+static bool device_open(VtdBindingDevice *dev, Error **errp)
 {
     if (dev->pasid_bits) {
         dev->hwpt.flags = IOMMU_HWPT_ALLOC_PASID;
     }
-    if (!open_faults(dev, offer, errp)) {
+    if (!open_faults(dev, errp)) {
         return false;
     }
     if (!open_tables(dev, errp)) {
@@ -320,7 +316,6 @@ static void device_close(VtdBindingDevice *dev)
 
 const VtdBindingOps vtd_binding_iommufd = {
     .name = "iommufd",
-    .probe = vtd_probe_iommufd,
     .open = device_open,
     .close = device_close,
     .identity = identity,

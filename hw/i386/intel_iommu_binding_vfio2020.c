@@ -11,8 +11,8 @@
 #include "qemu/osdep.h"
 
 #include "hw/qdev-core.h"
+#include "intel_iommu_binding.h"
 #include "intel_iommu_container.h"
-#include "intel_iommu_interface.h"
 #include "intel_iommu_pasids.h"
 #include "intel_iommu_vfio2020.h"
 #include "qapi/error.h"
@@ -200,46 +200,6 @@ static void describe(const VtdBinding *b, QDict *to)
 
 /* --- The device ---------------------------------------------------------- */
 
-/* False: the interface is none for this device, with the reason. */
-static bool G_GNUC_PRINTF(3, 4) cannot_nest(VtdOffer *offer, const char *hint,
-                                            const char *why, ...)
-{
-    va_list args;
-
-    va_start(args, why);
-    vsnprintf(offer->why, sizeof(offer->why), why, args);
-    va_end(args);
-    offer->hint = hint;
-    return false;
-}
-
-/* The capability: what the unit is, and what can be asked for. */
-static bool ask_container(VFIODevice *vfio, VtdOffer *offer,
-                          VtdNesting2020 *nesting)
-{
-    const char *why = vtd_vfio2020_info(vtd_container_of(vfio), nesting);
-
-    if (why) {
-        return cannot_nest(offer, VTD_ADD_IOMMUFD,
-                           "nested=on needs the iommufd backend, or a "
-                           "container that nests, but the host's kernel %s",
-                           why);
-    }
-    if (!(nesting->features & UAPI2020_NESTING_SYSWIDE_PASID)) {
-        return cannot_nest(offer, VTD_ADD_IOMMUFD,
-                           "the nesting of the host's kernel lacks allocating "
-                           "PASIDs (features 0x%x)", nesting->features);
-    }
-    if (!nesting->pasid_bits || !(nesting->ecap & VTD_ECAP_PASID)) {
-        return cannot_nest(offer, VTD_ADD_IOMMUFD,
-                           "the device has no PASIDs, without which a VFIO "
-                           "container cannot nest");
-    }
-    offer->pasid_bits = MIN(nesting->pasid_bits, VTD_PASID_MAX_BITS);
-    vtd_offer_unit(offer, nesting->cap, nesting->ecap);
-    return true;
-}
-
 /* The guest has to see ECAP.VCS before it takes PASIDs of its own choice. */
 static bool show_virtual_commands(VtdBindingDevice *dev, Error **errp)
 {
@@ -261,98 +221,13 @@ static bool show_virtual_commands(VtdBindingDevice *dev, Error **errp)
     return true;
 }
 
-static int probe_bind(int container, uint32_t pasid)
+static bool device_open(VtdBindingDevice *dev, Error **errp)
 {
-    const VtdConfig empty = { .kind = VTD_FIRST_STAGE, .fs_levels = 4 };
-    struct uapi2020_op_bind op;
-
-    vtd_encode2020_bind(&empty, pasid, &op);
-    return vtd_vfio2020_op(container, &op.op);
-}
-
-static int probe_unbind(int container, uint32_t pasid)
-{
-    struct uapi2020_op_bind op;
-
-    vtd_encode2020_unbind(pasid, &op);
-    return vtd_vfio2020_op(container, &op.op);
-}
-
-static int probe_invalidate(int container, uint32_t pasid)
-{
-    static const VtdRange ranges[] = {
-        { .order = VTD_RANGE_ALL }, { .leaf_only = true },
-    };
-    int error = 0;
-
-    for (unsigned i = 0; i < ARRAY_SIZE(ranges) && !error; i++) {
-        struct uapi2020_op_invalidate op;
-
-        vtd_encode2020_invalidate(&ranges[i], pasid, &op);
-        error = vtd_vfio2020_op(container, &op.op);
+    if (!dev->pasid_bits) {
+        error_setg(errp, "%s: a VFIO container nests requests with PASID only, "
+                   "and the device has no PASIDs", dev->vfio->name);
+        return false;
     }
-    return error;
-}
-
-/* With a PASID that is allocated. */
-static void ask_structs(int container, const VtdNesting2020 *nesting,
-                        uint32_t pasid, VtdOffer *offer)
-{
-    int error = nesting->features & UAPI2020_NESTING_BIND ?
-                    probe_bind(container, pasid) : -ENOTTY;
-
-    if (!error) {
-        vtd_offer_call(offer, VTD_NEED_INVALIDATE,
-                       nesting->features & UAPI2020_NESTING_INVALIDATE ?
-                           probe_invalidate(container, pasid) : -ENOTTY);
-        error = probe_unbind(container, pasid);
-    }
-    vtd_offer_call(offer, VTD_NEED_STAGE1, error);
-    vtd_offer_call(offer, VTD_NEED_PASID_ATTACH, error);
-}
-
-/*
- * What the capability says is one thing, what the kernel's driver takes another;
- * and an invalidation that it turns out not to know could not be made good.  So
- * each struct is tried before the guest is shown anything.
- */
-static bool probe(const IntelIOMMUState *s, VFIODevice *vfio, VtdOffer *offer,
-                  Error **errp)
-{
-    int container = vtd_container_of(vfio);
-    VtdNesting2020 nesting;
-    int pasid;
-
-    if (!ask_container(vfio, offer, &nesting)) {
-        return true;
-    }
-    if (!vtd_features_on(s, VTD_FEATURE_PASID) ||
-        s->feature[VTD_FEATURE_PASID] == ON_OFF_AUTO_OFF) {
-        cannot_nest(offer, "Set pasid-bits=N on intel-iommu.",
-                    "nested translation by a VFIO container is for requests "
-                    "with PASID only, and the guest's IOMMU has no PASIDs");
-        return true;
-    }
-    pasid = vtd_vfio2020_alloc_pasid(container, 1,
-                                     (1u << offer->pasid_bits) - 1);
-    if (pasid < 0) {
-        cannot_nest(offer, VTD_ADD_IOMMUFD,
-                    "the host kernel refuses PASIDs "
-                    "(VFIO_IOMMU_PASID_REQUEST, 16 bytes): %s",
-                    strerror(-pasid));
-        return true;
-    }
-    offer->has |= VTD_NEED_BIT(BACKEND);
-    vtd_offer_call(offer, VTD_NEED_NEST_PARENT, 0);
-    vtd_offer_call(offer, VTD_NEED_PASID_TABLE, 0);
-    ask_structs(container, &nesting, pasid, offer);
-    vtd_vfio2020_free_pasid(container, pasid);
-    return true;
-}
-
-static bool device_open(VtdBindingDevice *dev, const VtdOffer *offer,
-                        Error **errp)
-{
     if (!show_virtual_commands(dev, errp)) {
         return false;
     }
@@ -367,7 +242,6 @@ static void device_close(VtdBindingDevice *dev)
 
 const VtdBindingOps vtd_binding_vfio2020 = {
     .name = "vfio-v1",
-    .probe = probe,
     .open = device_open,
     .close = device_close,
     .identity = identity,

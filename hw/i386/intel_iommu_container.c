@@ -28,7 +28,8 @@ static bool is_nested(const AddressSpace *as)
     VtdAddressSpace *space;
     GHashTableIter i;
 
-    if (!s || !vtd_features_on(s, VTD_FEATURE_NESTED)) {
+    if (!s || s->host_uapi == VTD_HOST_UAPI_IOMMUFD ||
+        !vtd_features_on(s, VTD_FEATURE_NESTED)) {
         return false;
     }
     g_hash_table_iter_init(&i, s->spaces);
@@ -84,7 +85,7 @@ static bool should_nest(const VFIODevice *vfio)
 }
 
 /* Kernels of today have that type as well; it is no other one than v2 there,
- * which shows when the device is asked what it can do. */
+ * which shows when the container is asked what it can do. */
 static bool make_nesting(const char *name, VFIODevice *vfio, Error **errp)
 {
     VFIOContainerBase *base = vfio->bcontainer;

@@ -90,7 +90,7 @@ const VtdNeedRow vtd_needs[VTD_NEEDS] = {
         .of = VTD_NEED_OF_KERNEL,
         .iommufd = "IOMMU_HWPT_ALLOC of IOMMU_HWPT_DATA_VTD_S1",
         .since = "6.7",
-        .vfio2020 = "iommu_gpasid_bind_data version 1, 72 bytes",
+        .vfio2020 = "VFIO_IOMMU_NESTING_OP to bind a page table",
     },
     [VTD_NEED_INVALIDATE] = {
         .key = "invalidation",
@@ -98,7 +98,7 @@ const VtdNeedRow vtd_needs[VTD_NEEDS] = {
         .of = VTD_NEED_OF_KERNEL,
         .iommufd = "IOMMU_HWPT_INVALIDATE",
         .since = "6.8",
-        .vfio2020 = "iommu_cache_invalidate_info version 1, 56 bytes",
+        .vfio2020 = "VFIO_IOMMU_NESTING_OP to invalidate",
     },
     [VTD_NEED_PASID_TABLE] = {
         .key = "pasid-table",
@@ -106,7 +106,7 @@ const VtdNeedRow vtd_needs[VTD_NEEDS] = {
         .of = VTD_NEED_OF_KERNEL,
         .iommufd = "IOMMU_HWPT_ALLOC with IOMMU_HWPT_ALLOC_PASID",
         .since = "6.14",
-        .vfio2020 = "VFIO_IOMMU_PASID_REQUEST, 16 bytes",
+        .vfio2020 = "VFIO_IOMMU_PASID_REQUEST",
     },
     [VTD_NEED_PASID_ATTACH] = {
         .key = "pasid-attach",
@@ -114,7 +114,7 @@ const VtdNeedRow vtd_needs[VTD_NEEDS] = {
         .of = VTD_NEED_OF_KERNEL,
         .iommufd = "VFIO_DEVICE_DETACH_IOMMUFD_PT with a PASID",
         .since = "6.15",
-        .vfio2020 = "iommu_gpasid_bind_data version 1, 72 bytes",
+        .vfio2020 = "VFIO_IOMMU_NESTING_OP to bind a page table",
     },
     [VTD_NEED_FAULT_QUEUE] = {
         .key = "fault-queue",

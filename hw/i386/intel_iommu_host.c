@@ -15,7 +15,7 @@
 #include "qemu/osdep.h"
 
 #include "hw/qdev-core.h"
-#include "intel_iommu_interface.h"
+#include "intel_iommu_binding.h"
 #include "intel_iommu_probe.h"
 #include "intel_iommu_report.h"
 #include "intel_iommu_vcaps.h"
@@ -116,8 +116,8 @@ void vtd_host_init(IntelIOMMUState *s)
     add_counter(s, "x-host-detaches", &c->detaches);
     add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
     add_counter(s, "x-host-pasids", &c->pasids);
-    add_counter(s, "x-host-hwpts", &c->hwpts);
     add_counter(s, "x-host-pasids-allocated", vtd_pasids_count(host->pasids));
+    add_counter(s, "x-host-hwpts", &c->hwpts);
     add_counter(s, "x-host-errors", &c->errors);
     add_counter(s, "x-host-page-requests", &f->requests);
     add_counter(s, "x-host-page-responses", &f->responses);
@@ -440,9 +440,9 @@ static QDict *describe_device(VtdHostDevice *dev)
     }
     qdict_put_str(d, "device", vfio_of(dev)->name);
     qdict_put_str(d, "backend", dev->common.ops->name);
-    qdict_put_int(d, "pasid-bits", dev->common.pasid_bits);
     qdict_put(d, "offer",
               vtd_report_offer(dev->common.space->iommu_state, &dev->offer));
+    qdict_put_int(d, "pasid-bits", dev->common.pasid_bits);
     qdict_put_bool(d, "page-requests", dev->common.faults);
     dev->common.ops->describe_device(&dev->common, d);
     qdict_put(d, "without-pasid", describe_binding(dev->rid));
@@ -517,25 +517,30 @@ bool vtd_host_pasid_free(IntelIOMMUState *s, uint32_t pasid)
 static VtdHostDevice *device_new(VtdAddressSpace *space, HostIOMMUDevice *hiod,
                                  const VtdOffer *offer)
 {
+    static const VtdBindingOps *const ops[VTD_BACKENDS] = {
+        [VTD_BACKEND_IOMMUFD] = &vtd_binding_iommufd,
+        [VTD_BACKEND_VFIO2020] = &vtd_binding_vfio2020,
+    };
     IntelIOMMUState *s = space->iommu_state;
     VtdHostDevice *dev = g_new0(VtdHostDevice, 1);
-    const VtdBindingOps *ops = vtd_interface_ops(offer->uapi);
 
-    dev->hiod = HOST_IOMMU_DEVICE(object_ref(OBJECT(hiod)));
-    dev->offer = *offer;
     dev->common = (VtdBindingDevice){
-        .ops = ops,
+        .ops = ops[offer->backend],
         .space = space,
         .vfio = hiod->agent,
         .counters = &s->host->counters,
         .memories = &s->host->memories,
         .domains = &s->host->domains,
         .fault_counters = &s->host->faults,
-        .pasids = ops == &vtd_binding_vfio2020 ? s->host->pasids : NULL,
+        .page_requests = vtd_offer_gives(s, offer, VTD_FEATURE_PRS),
+        .pasids = offer->backend == VTD_BACKEND_VFIO2020 ? s->host->pasids :
+                                                           NULL,
     };
     if (vtd_offer_gives(s, offer, VTD_FEATURE_PASID)) {
         dev->common.pasid_bits = offer->pasid_bits;
     }
+    dev->hiod = HOST_IOMMU_DEVICE(object_ref(OBJECT(hiod)));
+    dev->offer = *offer;
     return dev;
 }
 
@@ -554,7 +559,7 @@ static bool device_open(VtdHostDevice *dev, Error **errp)
                "%s is passed through by nested translation",
                vfio_of(dev)->name);
     if (migrate_add_blocker(&dev->migration_blocker, errp) < 0 ||
-        !dev->common.ops->open(&dev->common, &dev->offer, errp)) {
+        !dev->common.ops->open(&dev->common, errp)) {
         return false;
     }
     dev->rid = vtd_binding_new(&dev->common, VTD_NO_PASID);
@@ -568,6 +573,14 @@ static void device_close(VtdHostDevice *dev)
     g_hash_table_destroy(dev->pasids);
     vtd_binding_free(dev->rid);
     dev->common.ops->close(&dev->common);
+}
+
+/* The device is ours from here on, or VFIO's again: what VFIO maps for it goes
+ * and comes with its view. */
+static void show_host(VtdAddressSpace *space, VtdHostDevice *dev)
+{
+    space->host = dev;
+    vtd_address_space_update(space);
 }
 
 /*
@@ -634,15 +647,12 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
         device_free(dev);
         return false;
     }
-    /* What VFIO has mapped for the device goes with its view. */
-    space->host = dev;
-    vtd_address_space_update(space);
+    show_host(space, dev);
     if (!vtd_binding_identity(dev->rid)) {
         error_setg(errp, "%s: the host kernel refused to give the device the "
-                   "guest's memory", hiod->name);
+                   "guest's memory", vfio_of(dev)->name);
         device_close(dev);
-        space->host = NULL;
-        vtd_address_space_update(space);
+        show_host(space, NULL);
         device_free(dev);
         return false;
     }

@@ -168,12 +168,16 @@ static bool lacks(VtdFeature feature, uint64_t there, Lack *lack)
 static void set_kernel_error(const VtdOffer *offer, Lack lack, Error **errp)
 {
     const VtdNeedRow *need = &vtd_needs[lack.need];
-    bool is_iommufd = offer->uapi == VTD_HOST_UAPI_IOMMUFD;
+    bool is_iommufd = offer->backend == VTD_BACKEND_IOMMUFD;
     const char *call = is_iommufd ? need->iommufd : need->vfio2020;
 
     if (lack.need == VTD_NEED_BACKEND) {
-        error_setg(errp, "%s: %s", offer->device, offer->why);
-        error_append_hint(errp, "%s\n", offer->hint);
+        error_setg(errp,
+                   "%s: nested=on needs the iommufd backend, or a VFIO "
+                   "container that nests: %s", offer->device,
+                   offer->why_no_backend);
+        error_append_hint(errp, "Add '-object iommufd,id=ID' and "
+                                "'iommufd=ID' to the device.\n");
     } else if (lack.need == VTD_NEED_VTD && !offer->error[lack.need]) {
         error_setg(errp,
                    "%s: nested=on needs an Intel VT-d IOMMU in the host, but "

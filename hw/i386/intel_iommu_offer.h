@@ -14,12 +14,19 @@
 
 #include "intel_iommu_features.h"
 
+/* Interfaces of the host's kernel. */
+typedef enum VtdBackend {
+    VTD_BACKEND_NONE, /* that cannot nest: VFIO maps */
+    VTD_BACKEND_IOMMUFD,
+    VTD_BACKEND_VFIO2020,
+    VTD_BACKENDS,
+} VtdBackend;
+
 /* What a device that is passed through comes with. */
 typedef struct VtdOffer {
     const char *device; /* for messages */
-    VtdHostUapi uapi;   /* VTD_HOST_UAPI_AUTO: none that nests... */
-    char why[200];      /* ...for this reason, with what to do about it */
-    const char *hint;
+    VtdBackend backend;
+    const char *why_no_backend; /* a clause, where there is none */
     uint64_t has;   /* VTD_NEED_BIT()s, as far as they are known */
     uint64_t asked; /* those that were asked for */
     uint16_t error[VTD_NEEDS]; /* errno where a call was refused */

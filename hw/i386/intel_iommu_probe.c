@@ -4,8 +4,10 @@
 #include <sys/ioctl.h>
 
 #include "hw/pci/pcie.h"
-#include "intel_iommu_interface.h"
+#include "hw/vfio/vfio-common.h"
+#include "intel_iommu_iommufd.h"
 #include "intel_iommu_probe.h"
+#include "intel_iommu_probe2020.h"
 #include "intel_iommu_space.h"
 #include "system/iommufd.h"
 
@@ -17,7 +19,7 @@ static void ask_unit(VFIODevice *vfio, VtdOffer *offer)
     VtdHwInfo info;
     int error = vtd_iommufd_hw_info(vfio->iommufd->fd, vfio->devid, &info);
 
-    offer->has |= VTD_NEED_BIT(BACKEND);
+    vtd_offer_call(offer, VTD_NEED_BACKEND, 0);
     if (error || info.type != IOMMU_HW_INFO_TYPE_INTEL_VTD) {
         offer->hw_type = info.type;
         offer->error[VTD_NEED_VTD] = -error;
@@ -147,31 +149,44 @@ static bool ask_kernel(VFIODevice *vfio, VtdOffer *offer, uint64_t ask,
     return true;
 }
 
-bool vtd_probe_iommufd(const IntelIOMMUState *s, VFIODevice *vfio,
-                       VtdOffer *offer, Error **errp)
+/* That of what the device came with, if it is wanted. */
+static void choose_backend(const IntelIOMMUState *s, HostIOMMUDevice *hiod,
+                           VtdOffer *offer)
 {
-    uint64_t ask;
-
-    ask_unit(vfio, offer);
-    ask = vtd_offer_ask(s, offer);
-    return !ask || ask_kernel(vfio, offer, ask, errp);
+    if (object_dynamic_cast(OBJECT(hiod), TYPE_HOST_IOMMU_DEVICE_IOMMUFD)) {
+        if (s->host_uapi == VTD_HOST_UAPI_VFIO2020) {
+            offer->why_no_backend = "host-uapi=vfio-v1 is set and the device "
+                                    "has an iommufd object";
+            return;
+        }
+        offer->backend = VTD_BACKEND_IOMMUFD;
+    } else if (s->host_uapi == VTD_HOST_UAPI_IOMMUFD) {
+        offer->why_no_backend = "host-uapi=iommufd is set and the device has "
+                                "a VFIO type1 container";
+    } else {
+        offer->backend = VTD_BACKEND_VFIO2020;
+    }
 }
 
 bool vtd_probe(IntelIOMMUState *s, HostIOMMUDevice *hiod, VtdOffer *offer,
                Error **errp)
 {
     HostIOMMUDeviceClass *class = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
-    const VtdBindingOps *ops;
+    VFIODevice *vfio = hiod->agent;
+    uint64_t ask;
     int bits;
 
     *offer = (VtdOffer){ .device = hiod->name };
     if (vtd_features_on(s, VTD_FEATURE_NESTED)) {
-        vtd_interface_choose(s, hiod, offer);
+        choose_backend(s, hiod, offer);
     }
-    ops = vtd_interface_ops(offer->uapi);
-    if (ops) {
-        ask_device(hiod->agent, offer);
-        if (!ops->probe(s, hiod->agent, offer, errp)) {
+    if (offer->backend == VTD_BACKEND_VFIO2020) {
+        vtd_probe_vfio2020(s, vfio, offer);
+    } else if (offer->backend == VTD_BACKEND_IOMMUFD) {
+        ask_unit(vfio, offer);
+        ask_device(vfio, offer);
+        ask = vtd_offer_ask(s, offer);
+        if (ask && !ask_kernel(vfio, offer, ask, errp)) {
             return false;
         }
     }

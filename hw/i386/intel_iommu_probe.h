@@ -7,7 +7,8 @@
 #ifndef HW_I386_INTEL_IOMMU_PROBE_H
 #define HW_I386_INTEL_IOMMU_PROBE_H
 
-#include "intel_iommu_binding.h"
+#include "intel_iommu_offer.h"
+#include "system/host_iommu_device.h"
 
 /*
  * Fill in @offer.  Objects that are made on the way are gone when it returns.
@@ -16,9 +17,5 @@
  */
 bool vtd_probe(IntelIOMMUState *s, HostIOMMUDevice *hiod, VtdOffer *offer,
                Error **errp);
-
-/* VtdBindingOps.probe of iommufd. */
-bool vtd_probe_iommufd(const IntelIOMMUState *s, VFIODevice *vfio,
-                       VtdOffer *offer, Error **errp);
 
 #endif

@@ -37,14 +37,14 @@ const char *vtd_vfio2020_info(int container, VtdNesting2020 *to)
         memset(info, 0, size);
         info->argsz = size;
         if (call(container, VFIO_IOMMU_GET_INFO, info) < 0) {
-            return "does not tell what its containers can do";
+            return "the host's kernel does not tell what its containers can do";
         }
         if (info->argsz <= size) {
             return vtd_decode2020_nesting(info, info->argsz, to);
         }
         size = MIN(info->argsz, MAX_INFO);
     }
-    return "does not tell what its containers can do";
+    return "the host's kernel does not tell what its containers can do";
 }
 
 int vtd_vfio2020_alloc_pasid(int container, uint32_t min, uint32_t max)

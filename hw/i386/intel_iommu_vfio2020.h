@@ -9,8 +9,8 @@
 
 #include "intel_iommu_encode2020.h"
 
-/* What the kernel behind @container nests.  NULL, or why it does not: the end
- * of a sentence about that kernel. */
+/* What the kernel behind @container nests.  NULL, or a clause that says why it
+ * does not. */
 const char *vtd_vfio2020_info(int container, VtdNesting2020 *info);
 
 /* A PASID of [@min, @max], or a negative errno. */

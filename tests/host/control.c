@@ -261,6 +261,13 @@ static bool maps_in(const RefCall *call, uint32_t ioas)
             ((struct iommu_ioas_unmap *)call->data)->ioas_id == ioas);
 }
 
+static bool maps_in_container(const RefCall *call)
+{
+    return call->kind == REF_CONTAINER &&
+           (call->request == VFIO_IOMMU_MAP_DMA ||
+            call->request == VFIO_IOMMU_UNMAP_DMA);
+}
+
 static RefInjection *next_injection(const RefCall *call)
 {
     for (unsigned i = 0; i < REF_INJECTIONS; i++) {
@@ -268,7 +275,8 @@ static RefInjection *next_injection(const RefCall *call)
 
         if (!in->times || (in->request && in->request != call->request) ||
             (in->kind && in->kind != call->kind) ||
-            maps_in(call, in->spares_ioas)) {
+            maps_in(call, in->spares_ioas) ||
+            (in->spares_maps && maps_in_container(call))) {
             continue;
         }
         if (in->skip) {

@@ -72,6 +72,7 @@ typedef struct RefInjection {
     uint32_t spares_ioas; /* calls that map and unmap in this one pass */
     uint32_t done; /* array calls: entries that take effect before the error */
     uint32_t silent; /* array calls: the error leaves the count as it was */
+    uint32_t spares_maps; /* calls that map and unmap in a container pass */
 } RefInjection;
 
 typedef struct RefCall {

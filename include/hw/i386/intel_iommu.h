@@ -57,6 +57,7 @@ typedef enum VtdFeature {
 
 /* Of pasid_bits: as many as all devices passed through have. */
 #define VTD_PASID_BITS_AUTO 0xff
+
 /* Interfaces of the host's kernel that a device can be nested by. */
 typedef enum VtdHostUapi {
     VTD_HOST_UAPI_AUTO,
