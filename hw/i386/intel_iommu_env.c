@@ -207,8 +207,7 @@ static void env_guest_error(void *opaque, const char *what, uint64_t value)
     IntelIOMMUState *s = opaque;
 
     trace_vtd_guest_error(what, value);
-    if (qatomic_read(&s->guest_errors) < GUEST_ERRORS_LOGGED) {
-        qatomic_inc(&s->guest_errors);
+    if (qatomic_fetch_inc(&s->guest_errors) < GUEST_ERRORS_LOGGED) {
         qemu_log_mask(LOG_GUEST_ERROR,
                       "intel-iommu: %s (0x%" PRIx64 ")\n", what, value);
     }

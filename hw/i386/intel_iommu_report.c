@@ -214,7 +214,7 @@ static void tell_counters(IntelIOMMUState *s, QList *lines)
     object_property_iter_init(&iter, OBJECT(s));
     while ((property = object_property_iter_next(&iter))) {
         if (g_str_has_prefix(property->name, "x-") && !property->set &&
-            !strcmp(property->type, "uint64")) {
+            g_str_has_prefix(property->type, "uint")) {
             line(lines, "%s: %" PRIu64, property->name + 2,
                  object_property_get_uint(OBJECT(s), property->name,
                                           &error_abort));

@@ -202,6 +202,48 @@ static void test_page(void)
     g_assert_cmpint(status, ==, 0);
 }
 
+static void assert_line(Host *h, const char *wanted)
+{
+    QList *lines = qobject_to(QList, host_property(h, "x-report"));
+    const QListEntry *entry;
+    bool found = false;
+
+    QLIST_FOREACH_ENTRY(lines, entry) {
+        QString *s = qobject_to(QString, qlist_entry_obj(entry));
+
+        found = found || strstr(qstring_get_str(s), wanted);
+    }
+    g_test_message("%s", wanted);
+    g_assert_true(found);
+    qobject_unref(lines);
+}
+
+/* What people read. */
+static void test_report(void)
+{
+    Host h = host_new("kernel 6.8\n");
+
+    host_start(&h, AUTO ",fs1gp=off");
+    host_context(&h, VTD_PGTT_FIRST_STAGE);
+    guest_queue_on(&h.g);
+    guest_translation_on(&h.g);
+    guest_invalidate_page(&h.g, true, IOVA);
+    assert_line(&h, "+ nested translation (ECAP.NEST): by default");
+    assert_line(&h, "- 1 GiB first-stage pages (CAP.FS1GP): set by property");
+    assert_line(&h, "- second-stage accessed and dirty bits (ECAP.SSADS): not "
+                    "for VFIO_FD310");
+    assert_line(&h, "device VFIO_FD310: iommufd, host CAP 0x1100000c00380c06");
+    assert_line(&h, "  - pasid: lacks PASIDs of that width");
+    assert_line(&h, "  without PASID: first-stage, HWPT ");
+    assert_line(&h, "descriptors-pasid-iotlb: 1");
+    assert_line(&h, "host-invalidation-structs: 1");
+    assert_line(&h, "host-invalidation-ioctls: 1");
+    assert_line(&h, "host-batches: ");
+    assert_line(&h, "guest-errors: 0");
+    assert_line(&h, "host-errors: 0");
+    host_finish(&h);
+}
+
 /* --- "on" ----------------------------------------------------------------- */
 
 /* NULL: there is no way to insist on the feature. */
@@ -379,6 +421,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/host/features/table", test_table);
     qtest_add_func("/host/features/page", test_page);
+    qtest_add_func("/host/features/report", test_report);
     qtest_add_func("/host/features/on", test_on);
     qtest_add_func("/host/features/auto", test_auto);
     return g_test_run();
