@@ -130,7 +130,7 @@ LAYOUTS = {
 PHYSICAL = (DATA, PAGE, DATA_PAGES)
 SCRATCH = 44 << 30              # for checks
 ABSENT = 45 << 30               # never mapped
-SHADOW, SHADOW_TABLES = 46 << 30, 128
+SHADOW, SHADOW_TABLES = 46 << 30, 66
 
 
 def device_tree(memory, form):

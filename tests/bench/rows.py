@@ -44,7 +44,11 @@ class Row:
     floor: bool = False        # makes sense without a vIOMMU
     timed: bool = True         # part of make bench
     counted: bool = True       # part of make bench-instructions
-    rare: bool = False         # takes long: a few rounds are enough
+    rare: bool = False         # a few rounds are enough
+    slow: bool = False         # once is enough, and not with BENCH=short
+    stock_counted: bool = True
+    beside_stock: bool = True  # must not cost more than stock
+    flat: str = None           # the row that this one may cost 1.1 times of
     unit: str = 'access'
 
     def variants(self):
