@@ -19,29 +19,37 @@ def limit_of(row, count, results):
     return (count.get(STOCK) if row.beside_stock else None), 'stock'
 
 
-def verdict(row, count, results):
+def verdict(row, figures, results):
     """(text, whether it is good)"""
+    count = {name: f.instructions for name, f in figures.items()}
     limit, source = limit_of(row, count, results)
-    if limit is None:
-        return '', True
-    good = count[OURS] <= limit
-    return f'{limit:9,.0f} {"ok" if good else "MISSED":6} {source}', good
+    good, text = True, ''
+    if limit is not None:
+        good = count[OURS] <= limit
+        text = f'{limit:9,.0f} {"ok" if good else "MISSED":6} {source}'
+    for name, most in row.target.more.items():
+        value = figures[OURS].more[name]
+        met = value <= most
+        good = good and met
+        text += f' {value:g} {name}, at most {most:g}'
+        text += '' if met else ': MISSED'
+    return text, good
 
 
 def measure(session, row, verbose):
-    """Instructions per operation by variant."""
-    count = {}
+    """Figures by variant."""
+    found = {}
     for name, kind in row.variants():
         if name == AGAIN or (name == STOCK and not row.stock_counted):
             continue
         variant = session.get(name, kind)
         figures = row.measure(variant, 1, True)
-        count[name] = figures.instructions
+        found[name] = figures
         if verbose and name == OURS:
             operations = variant.instructions() / figures.instructions
             for function, own in variant.callgrind.functions(FUNCTIONS):
                 print(f'    {own / operations:8.1f}  {function}')
-    return count
+    return found
 
 
 def run(rows, log, verbose):
@@ -51,12 +59,13 @@ def run(rows, log, verbose):
     with Session(log, counting=True) as session:
         for row in rows:
             try:
-                count = measure(session, row, verbose)
+                figures = measure(session, row, verbose)
             except (Wrong, Broken) as problem:
                 print(f'{row.name:34} {problem}', flush=True)
                 failed.append(row.name)
                 continue
-            text, good = verdict(row, count, results)
+            text, good = verdict(row, figures, results)
+            count = {name: f.instructions for name, f in figures.items()}
             cells = [f'{count[name]:9,.0f}' if name in count else ' ' * 9
                      for name in (FLOOR, STOCK, OURS)]
             print(f'{row.name:34} {" ".join(cells)} {text}', flush=True)

@@ -23,6 +23,7 @@ class Target:
     stock: float = None      # ratio to stock
     floor: float = None      # ratio to the floor
     ns: float = None
+    more: dict = dataclasses.field(default_factory=dict)  # see Figures.more
 
 
 @dataclasses.dataclass

@@ -4,14 +4,14 @@ import os
 
 from callgrind import Callgrind
 from guest_memory import World
-from variants import DEVFNS, TOP, Variant
+from variants import DEVFNS, HOST_DEVFN, TOP, Variant
 
 
 class Session:
     """All variants at once; `counting` runs them under callgrind."""
 
     def __init__(self, log, counting):
-        self.world = World(DEVFNS)
+        self.world = World([*DEVFNS, HOST_DEVFN])
         self.log, self.counting = log, counting
         self.variants = {}
 

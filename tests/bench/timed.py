@@ -54,6 +54,10 @@ class Series:
             ratio = limit and self.ratio(OURS, other)
             if ratio and ratio[1] > limit:
                 found.append(f'over {limit:.2f} x {text}')
+        for name, most in target.more.items():
+            value = self.figures[OURS][-1].more[name]
+            found.append(f'{value:g} {name}' +
+                         (f', over {most:g}' if value > most else ''))
         times = self.times(OURS)
         if target.ns and stats.interval(times)[0] > target.ns:
             found.append(f'over {target.ns:g} ns')

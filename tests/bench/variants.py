@@ -13,6 +13,7 @@ import descriptors as d  # noqa: E402
 from guest_memory import (ALL, DATA, DATA_PAGES, PAGE, RING, RING_BYTES,
                           SHARED)  # noqa: E402
 from machine import Broken, Machine  # noqa: E402
+from reference_host import ReferenceHost  # noqa: E402
 
 UNIT = 0xfed90000
 GCMD, GSTS, RTADDR, FSTS = 0x18, 0x1c, 0x20, 0x34
@@ -39,12 +40,15 @@ KINDS = {
     'nested': (f'{SCALABLE},x-flts=on,nested=on,x-pasid-mode=on', 2),
     'wide': (f'{SCALABLE},x-flts=on,aw-bits=57', 2),
 }
+# A passed-through device on the reference host, beside the one that measures.
+KINDS['host'] = (KINDS['nested'][0], 1)
+HOST_DEVFN = 3 << 3
 PASIDS = (64, 1024, 4000, 65536)
 # Stock refuses device-iotlb=on with x-flts=on or x-pasid-mode=on; without the
 # latter it does not show the capability, and works all the same.
 PASID_OPTIONS = f'{SCALABLE},device-iotlb=on,x-pasid-mode=on'
 KINDS.update({f'pasids-{n}': (PASID_OPTIONS, 2) for n in PASIDS})
-OURS_ONLY = ('nested', 'wide')
+OURS_ONLY = ('nested', 'wide', 'host')
 
 # Names of variants; 'again' is a second stock QEMU, which tells the noise.
 FLOOR, STOCK, AGAIN, OURS = 'floor', 'stock', 'again', 'ours'
@@ -87,12 +91,19 @@ class Variant:
         for i, devfn in enumerate(DEVFNS[:self.devices]):
             arguments += ['-device', f'iommu-bench,id=b{i},multifunction=on,'
                           f'addr={devfn >> 3:x}.{devfn & 7}']
+        variables = {}
         if callgrind:
-            os.environ['BENCH_UNDER'] = callgrind.command()
+            variables['BENCH_UNDER'] = callgrind.command()
+        if kind == 'host':
+            self.host = ReferenceHost()
+            arguments += self.host.arguments(HOST_DEVFN)
+            variables.update(self.host.variables())
+        os.environ.update(variables)
         try:
             self.m = Machine(binary, arguments, log)
         finally:
-            os.environ.pop('BENCH_UNDER', None)
+            for variable in variables:
+                del os.environ[variable]
         for lines in (self.m.qtest, self.m.qmp):
             lines.socket.settimeout(ANSWER_SECONDS)
         self.mode = None
