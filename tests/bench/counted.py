@@ -1,28 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make bench-instructions`: exact numbers, and what they have to be."""
-import json
-
+import results
 from rows import Wrong
 from session import Session
-from variants import AGAIN, FLOOR, OURS, STOCK, TOP, Broken
+from variants import AGAIN, FLOOR, OURS, STOCK, Broken
 
 FUNCTIONS = 15       # shown of a profile
 
 
-def limit_of(row, count, results):
+def limit_of(row, count, counts):
     """(instructions that ours may take, where that comes from)"""
     if row.target.instructions:
         return row.target.instructions, ''
-    base = results.get(row.flat)
+    base = counts.get(row.flat)
     if base and row.flat != row.name:
         return 1.1 * base[OURS], f'as {row.flat}'
     return (count.get(STOCK) if row.beside_stock else None), 'stock'
 
 
-def verdict(row, figures, results):
+def verdict(row, figures, counts):
     """(text, whether it is good)"""
     count = {name: f.instructions for name, f in figures.items()}
-    limit, source = limit_of(row, count, results)
+    limit, source = limit_of(row, count, counts)
     good, text = True, ''
     if limit is not None:
         good = count[OURS] <= limit
@@ -55,7 +54,7 @@ def measure(session, row, verbose):
 def run(rows, log, verbose):
     print(f'{"instructions per operation":34} {"floor":>9} {"stock":>9} '
           f'{"ours":>9} {"at most":>9}')
-    passed, failed, results = 0, [], {}
+    passed, failed, counts, rows_by_name = 0, [], {}, {}
     with Session(log, counting=True) as session:
         for row in rows:
             try:
@@ -64,19 +63,21 @@ def run(rows, log, verbose):
                 print(f'{row.name:34} {problem}', flush=True)
                 failed.append(row.name)
                 continue
-            text, good = verdict(row, figures, results)
+            text, good = verdict(row, figures, counts)
             count = {name: f.instructions for name, f in figures.items()}
             cells = [f'{count[name]:9,.0f}' if name in count else ' ' * 9
                      for name in (FLOOR, STOCK, OURS)]
             print(f'{row.name:34} {" ".join(cells)} {text}', flush=True)
-            results[row.name] = {**count, 'target': row.target.instructions}
+            counts[row.name] = count
+            rows_by_name[row.name] = {
+                'group': row.group, 'unit': row.unit, 'count': count,
+                'more': figures[OURS].more,
+                'target': row.target.instructions}
             if good:
                 passed += 1
             else:
                 failed.append(row.name)
-    with open(f'{TOP}/build/bench/instructions.json', 'w',
-              encoding='utf-8') as stream:
-        json.dump(results, stream, indent=1)
+    results.save('instructions', {'rows': rows_by_name})
     for name in failed:
         print(f'FAILED: {name}')
     print(f'{passed} passed, {len(failed)} failed')

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make bench`: times, as ratios of what was measured in the same round."""
-import json
 import os
 import time
 
+import results
 import stats
 from rows import Wrong
 from session import Session
-from variants import AGAIN, FLOOR, OURS, STOCK, TOP, Broken
+from variants import AGAIN, FLOOR, OURS, STOCK, Broken
 
 # (seconds for all rounds, rounds at most, those of rare rows)
 FULL = (420, 21, 5)
@@ -148,11 +148,9 @@ def run(rows, log, short):
     print_table(series)
     print(f'load {before["load"][0]:.1f} to {after["load"][0]:.1f}, stolen '
           f'{after["steal_ticks"] - before["steal_ticks"]} ticks')
-    results = {'before': before, 'after': after,
-               'rows': {s.row.name: s.as_json() for s in series}}
-    with open(f'{TOP}/build/bench/times.json', 'w',
-              encoding='utf-8') as stream:
-        json.dump(results, stream, indent=1)
+    results.save('times', {
+        'before': before, 'after': after,
+        'rows': {s.row.name: s.as_json() for s in series}})
     failed = [s.row.name for s in series if s.problem]
     for name in failed:
         print(f'FAILED: {name}')
