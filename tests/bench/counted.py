@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make bench-instructions`: exact numbers, and what they have to be."""
+import concurrent.futures
+import os
+
 import results
 from rows import Wrong
 from session import Session
@@ -36,8 +39,8 @@ def verdict(row, figures, counts):
 
 
 def measure(session, row, verbose):
-    """Figures by variant."""
-    found = {}
+    """Figures by variant, and lines about where ours has them."""
+    found, profile = {}, []
     for name, kind in row.variants():
         if name == AGAIN or (name == STOCK and not row.stock_counted):
             continue
@@ -46,39 +49,76 @@ def measure(session, row, verbose):
         found[name] = figures
         if verbose and name == OURS:
             operations = variant.instructions() / figures.instructions
-            for function, own in variant.callgrind.functions(FUNCTIONS):
-                print(f'    {own / operations:8.1f}  {function}')
+            profile = [f'    {own / operations:8.1f}  {function}' for
+                       function, own in variant.callgrind.functions(FUNCTIONS)]
+    return found, profile
+
+
+def family(row):
+    """Rows of a family share QEMUs, or are compared with each other."""
+    return row.kind.split('-')[0]
+
+
+def measure_family(rows, log, verbose):
+    """[(row, figures by variant or what went wrong, profile)]"""
+    found = []
+    with Session(log, True, family(rows[0])) as session:
+        for row in rows:
+            try:
+                found.append((row, *measure(session, row, verbose)))
+            except (Wrong, Broken) as problem:
+                found.append((row, str(problem), []))
     return found
 
 
+def families(rows, log, verbose):
+    """As many at a time as there are processors; results in order."""
+    members = {}
+    for row in rows:
+        members.setdefault(family(row), []).append(row)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        tasks = [pool.submit(measure_family, group, log, verbose)
+                 for group in members.values()]
+        for task in tasks:
+            yield from task.result()
+
+
+class Report:
+    """The table, and what is left of it."""
+
+    def __init__(self):
+        self.passed, self.failed, self.counts, self.rows = 0, [], {}, {}
+        print(f'{"instructions per operation":34} {"floor":>9} {"stock":>9} '
+              f'{"ours":>9} {"at most":>9}')
+
+    def add(self, row, figures):
+        if isinstance(figures, str):
+            print(f'{row.name:34} {figures}', flush=True)
+            self.failed.append(row.name)
+            return
+        text, good = verdict(row, figures, self.counts)
+        count = {name: f.instructions for name, f in figures.items()}
+        cells = [f'{count[name]:9,.0f}' if name in count else ' ' * 9
+                 for name in (FLOOR, STOCK, OURS)]
+        print(f'{row.name:34} {" ".join(cells)} {text}', flush=True)
+        self.counts[row.name] = count
+        self.rows[row.name] = {
+            'group': row.group, 'unit': row.unit, 'count': count,
+            'more': figures[OURS].more, 'target': row.target.instructions}
+        if good:
+            self.passed += 1
+        else:
+            self.failed.append(row.name)
+
+
 def run(rows, log, verbose):
-    print(f'{"instructions per operation":34} {"floor":>9} {"stock":>9} '
-          f'{"ours":>9} {"at most":>9}')
-    passed, failed, counts, rows_by_name = 0, [], {}, {}
-    with Session(log, counting=True) as session:
-        for row in rows:
-            try:
-                figures = measure(session, row, verbose)
-            except (Wrong, Broken) as problem:
-                print(f'{row.name:34} {problem}', flush=True)
-                failed.append(row.name)
-                continue
-            text, good = verdict(row, figures, counts)
-            count = {name: f.instructions for name, f in figures.items()}
-            cells = [f'{count[name]:9,.0f}' if name in count else ' ' * 9
-                     for name in (FLOOR, STOCK, OURS)]
-            print(f'{row.name:34} {" ".join(cells)} {text}', flush=True)
-            counts[row.name] = count
-            rows_by_name[row.name] = {
-                'group': row.group, 'unit': row.unit, 'count': count,
-                'more': figures[OURS].more,
-                'target': row.target.instructions}
-            if good:
-                passed += 1
-            else:
-                failed.append(row.name)
-    results.save('instructions', {'rows': rows_by_name})
-    for name in failed:
+    report = Report()
+    for row, figures, profile in families(rows, log, verbose):
+        report.add(row, figures)
+        for line in profile:
+            print(line)
+    results.save('instructions', {'rows': report.rows})
+    for name in report.failed:
         print(f'FAILED: {name}')
-    print(f'{passed} passed, {len(failed)} failed')
-    return 1 if failed else 0
+    print(f'{report.passed} passed, {len(report.failed)} failed')
+    return 1 if report.failed else 0

@@ -34,6 +34,11 @@ class Memory:
     def path(self):
         return f'/proc/{os.getpid()}/fd/{self.fd}'
 
+    def close(self):
+        self.qwords.release()
+        self.map.close()
+        os.close(self.fd)
+
     def pages(self, count=1):
         """Fresh pages, all zeros."""
         at = self.free

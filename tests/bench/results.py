@@ -16,7 +16,7 @@ def load(name):
     if not os.path.exists(path):
         return {}
     with open(path, encoding='utf-8') as stream:
-        return json.load(stream)['rows']
+        return json.load(stream).get('rows', {})
 
 
 def save(name, content):

@@ -24,6 +24,7 @@ class Target:
     floor: float = None      # ratio to the floor
     ns: float = None
     more: dict = dataclasses.field(default_factory=dict)  # see Figures.more
+    least: dict = dataclasses.field(default_factory=dict)  # the same
 
 
 @dataclasses.dataclass

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The QEMUs of a run, started when the first row needs them."""
+import dataclasses
 import os
 
 from callgrind import Callgrind
@@ -7,22 +8,31 @@ from guest_memory import World
 from variants import DEVFNS, HOST_DEVFN, TOP, Variant
 
 
-class Session:
-    """All variants at once; `counting` runs them under callgrind."""
+@dataclasses.dataclass
+class Named:
+    """A variant that is started by somebody else."""
+    name: str
 
-    def __init__(self, log, counting):
+
+class Session:
+    """All variants at once; `counting` runs them under callgrind, with files
+    that bear the `label`."""
+
+    def __init__(self, log, counting, label=''):
         self.world = World([*DEVFNS, HOST_DEVFN])
-        self.log, self.counting = log, counting
+        self.log, self.counting, self.label = log, counting, label
         self.variants = {}
 
     def get(self, name, kind):
+        if kind == 'linux':
+            return Named(name)
         key = name, kind
         if key not in self.variants:
             callgrind = None
             if self.counting:
                 folder = f'{TOP}/build/bench/callgrind'
                 os.makedirs(folder, exist_ok=True)
-                callgrind = Callgrind(folder, f'{name}-{kind}')
+                callgrind = Callgrind(folder, f'{self.label}-{name}-{kind}')
             self.variants[key] = Variant(name, kind, self.world, self.log,
                                          callgrind)
         return self.variants[key]
@@ -33,3 +43,4 @@ class Session:
     def __exit__(self, *_):
         for variant in self.variants.values():
             variant.end()
+        self.world.memory.close()

@@ -10,7 +10,7 @@ from session import Session
 from variants import AGAIN, FLOOR, OURS, STOCK, Broken
 
 # (seconds for all rounds, rounds at most, those of rare rows)
-FULL = (420, 21, 5)
+FULL = (360, 21, 5)
 SHORT = (40, 6, 1)
 LEAST = 3
 # Where a process has its memory makes a difference that stays for its life, so
@@ -28,6 +28,17 @@ class Series:
 
     def times(self, name):
         return [f.ns for f in self.figures.get(name, [])]
+
+    def more(self, name, what):
+        return [f.more[what] for f in self.figures.get(name, [])]
+
+    def notes(self):
+        """A line for each of the further figures."""
+        first = self.figures[OURS][0].more if self.figures[OURS] else {}
+        for what in first:
+            yield f'{what}: ' + ', '.join(
+                f'{name} {stats.median(self.more(name, what)):.4g}'
+                for name in (FLOOR, STOCK, OURS) if self.times(name))
 
     def ratio(self, one, other):
         """(median, low, high), or None."""
@@ -47,17 +58,19 @@ class Series:
             self.figures[name].append(figures)
 
     def missed(self):
-        """Targets that the whole interval lies above."""
+        """Targets on whose wrong side the whole interval lies."""
         target, found = self.row.target, []
         for text, limit, other in (('stock', target.stock, STOCK),
                                    ('floor', target.floor, FLOOR)):
             ratio = limit and self.ratio(OURS, other)
             if ratio and ratio[1] > limit:
                 found.append(f'over {limit:.2f} x {text}')
-        for name, most in target.more.items():
-            value = self.figures[OURS][-1].more[name]
-            found.append(f'{value:g} {name}' +
-                         (f', over {most:g}' if value > most else ''))
+        found += [f'{name} over {most:g}'
+                  for name, most in target.more.items()
+                  if stats.interval(self.more(OURS, name))[0] > most]
+        found += [f'{name} under {least:g}'
+                  for name, least in target.least.items()
+                  if stats.interval(self.more(OURS, name))[1] < least]
         times = self.times(OURS)
         if target.ns and stats.interval(times)[0] > target.ns:
             found.append(f'over {target.ns:g} ns')
@@ -77,7 +90,10 @@ class Series:
 
 
 def cell(times):
-    return f'{stats.median(times):9,.0f}' if times else ' ' * 9
+    if not times:
+        return ' ' * 9
+    middle = stats.median(times)
+    return f'{middle:9,.0f}' if middle < 1e7 else f'{middle / 1e6:6,.0f} ms'
 
 
 def ratio_cell(ratio, width=16):
@@ -100,6 +116,8 @@ def print_table(series):
               f'{ratio_cell(s.ratio(OURS, STOCK))} '
               f'{ratio_cell(s.ratio(OURS, FLOOR))} '
               f'{ratio_cell(s.ratio(AGAIN, STOCK))}  {", ".join(s.missed())}')
+        for note in s.notes():
+            print(f'{"":36}{note}')
 
 
 def circumstances():

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.realpath(__file__))))
@@ -63,6 +64,13 @@ def registers():
 
 
 REG = registers()
+starting = threading.Lock()    # the environment is one for all
+
+
+def binary_of(name):
+    """The QEMU of that variant."""
+    folder = 'ours' if name == OURS else 'stock'
+    return f'{TOP}/build/bench/{folder}/qemu-system-x86_64'
 
 
 def data_word(page):
@@ -79,8 +87,6 @@ class Variant:
         options, self.devices = KINDS[kind]
         if options == PASID_OPTIONS and name != OURS:
             options = options.replace('x-pasid-mode=on', 'x-pasid-mode=off')
-        binary = f'{TOP}/build/bench/{"ours" if name == OURS else "stock"}' \
-            '/qemu-system-x86_64'
         arguments = [
             '-m', str(ALL >> 20), '-numa', 'node,memdev=shared', '-numa',
             'node,memdev=data', '-object', 'memory-backend-file,id=shared,'
@@ -98,12 +104,13 @@ class Variant:
             self.host = ReferenceHost()
             arguments += self.host.arguments(HOST_DEVFN)
             variables.update(self.host.variables())
-        os.environ.update(variables)
-        try:
-            self.m = Machine(binary, arguments, log)
-        finally:
-            for variable in variables:
-                del os.environ[variable]
+        with starting:
+            os.environ.update(variables)
+            try:
+                self.m = Machine(binary_of(name), arguments, log)
+            finally:
+                for variable in variables:
+                    del os.environ[variable]
         for lines in (self.m.qtest, self.m.qmp):
             lines.socket.settimeout(ANSWER_SECONDS)
         self.mode = None
@@ -155,7 +162,7 @@ class Variant:
         for changed in ('TAIL', 'COMMAND'):
             self.known[index].pop(changed, None)
         if self.callgrind:
-            self.callgrind.commands += 1
+            self.callgrind.next_command()
 
     def instructions(self):
         """Those that the last command counted."""
