@@ -5,7 +5,8 @@
  *
  * The model may answer from its caches.  So a translation that it serves has
  * to be one that the tables gave at some time since the last invalidation that
- * covers it; a fault (never cached) has to be what the tables give now.  To
+ * covers it, in its last table perhaps at a later time than above (paging-
+ * structure caches); a fault (never cached) has to be what the tables give now.  To
  * look back, every change of a table is logged and taken back step by step.
  *
  * The guest keeps the rules that the spec gives to software: translations with
@@ -30,6 +31,8 @@ typedef struct Change {
     uint64_t place;
     uint64_t old;
     bool config;
+    bool first_stage; /* of a paging entry, as in Place */
+    uint8_t level;
 } Change;
 
 typedef struct Event {
@@ -374,6 +377,8 @@ static void change_paging_entry(void)
         value = p->original;
     }
     put(p->gpa, value, false);
+    change[changes - 1].first_stage = p->first_stage;
+    change[changes - 1].level = p->level;
 }
 
 static void note_event(VtdNotice notice)
@@ -497,14 +502,19 @@ static unsigned horizon(const RefConfig *c, uint16_t sid, uint64_t iova,
  * What the model has marked in between is kept for the way forward. */
 static unsigned now;
 
+/* Take one back, or do it again. */
+static void swap(Change *c)
+{
+    uint64_t value = fake_load64(&guest.env, c->place);
+
+    fake_store64(&guest.env, c->place, c->old);
+    c->old = value;
+}
+
 static void travel(unsigned time)
 {
     while (now != time) {
-        Change *c = &change[now > time ? --now : now++];
-        uint64_t value = fake_load64(&guest.env, c->place);
-
-        fake_store64(&guest.env, c->place, c->old);
-        c->old = value;
+        swap(&change[now > time ? --now : now++]);
     }
 }
 
@@ -523,6 +533,38 @@ static bool same(const RefResult *r, const Answer *a, unsigned perm)
     return r->pa == a->pa && !(perm & ~r->perm) && !(a->allowed & ~r->perm);
 }
 
+/* Is @d in a place that a walk reads that starts at the last table? */
+static bool behind_last_table(const Change *d, const RefConfig *c)
+{
+    return !d->config &&
+           (d->level == 1 || (c->kind == REF_NESTED && !d->first_stage));
+}
+
+/* Does @a come of the tables of now down to the last one, and of that one as it
+ * was at some later time? */
+static bool last_table_explains(const RefConfig *c, const Answer *a,
+                                uint64_t iova, unsigned perm)
+{
+    unsigned time = now;
+    bool found = false;
+
+    for (; time < changes && !found; time++) {
+        if (behind_last_table(&change[time], c)) {
+            RefResult r;
+
+            swap(&change[time]);
+            r = reference_walk(&reference, c, iova, perm);
+            found = same(&r, a, perm);
+        }
+    }
+    while (time-- > now) {
+        if (behind_last_table(&change[time], c)) {
+            swap(&change[time]);
+        }
+    }
+    return found;
+}
+
 /* Could @c have led to @a, now or at a time that may still be cached? */
 static bool config_explains(const RefConfig *c, const Answer *a, uint64_t iova,
                             unsigned perm)
@@ -537,7 +579,8 @@ static bool config_explains(const RefConfig *c, const Answer *a, uint64_t iova,
         if (time == changes || !change[time].config) {
             RefResult r = reference_walk(&reference, c, iova, perm);
 
-            found = same(&r, a, perm);
+            found = same(&r, a, perm) ||
+                    (!a->fault && last_table_explains(c, a, iova, perm));
         }
         if (found || time <= start) {
             break;

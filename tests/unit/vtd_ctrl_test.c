@@ -92,12 +92,13 @@ TEST(root_pointer_is_latched_by_SRTP_only)
 TEST(SRTP_empties_the_caches)
 {
     VtdTag tag = { .did = 1 };
+    VtdIotlbTicket ticket;
     VtdMapping m = { .shift = 12, .perm = 1 };
     uint64_t gen;
 
     start();
-    vtd_iotlb_insert(&guest.unit.iotlb, tag,
-                     vtd_iotlb_ticket(&guest.unit.iotlb, tag), &m);
+    ticket = vtd_iotlb_ticket(&guest.unit.iotlb, tag);
+    vtd_iotlb_insert(&guest.unit.iotlb, &ticket, &m);
     gen = guest.unit.config_gen;
     command(SRTP, 0);
     CHECK(!vtd_iotlb_lookup(&guest.unit.iotlb, tag, 0, &m));

@@ -23,10 +23,11 @@ static void fill(void)
     guest_start(options_nested());
     for (unsigned i = 0; i < TAGS; i++) {
         VtdMapping m = { .iova = 0x1000, .shift = 12, .perm = 1 };
+        VtdIotlbTicket ticket = vtd_iotlb_ticket(tlb, tags[i]);
 
-        vtd_iotlb_insert(tlb, tags[i], vtd_iotlb_ticket(tlb, tags[i]), &m);
+        vtd_iotlb_insert(tlb, &ticket, &m);
         m.iova = 0x400000;
-        vtd_iotlb_insert(tlb, tags[i], vtd_iotlb_ticket(tlb, tags[i]), &m);
+        vtd_iotlb_insert(tlb, &ticket, &m);
     }
     gen = guest.unit.config_gen;
 }

@@ -36,11 +36,18 @@ static VtdMapping mapping(uint64_t iova, unsigned shift)
     };
 }
 
+static void insert_mapping(VtdTag tag, const VtdMapping *m)
+{
+    VtdIotlbTicket ticket = vtd_iotlb_ticket(&tlb, tag);
+
+    vtd_iotlb_insert(&tlb, &ticket, m);
+}
+
 static void insert(VtdTag tag, uint64_t iova, unsigned shift)
 {
     VtdMapping m = mapping(iova, shift);
 
-    vtd_iotlb_insert(&tlb, tag, vtd_iotlb_ticket(&tlb, tag), &m);
+    insert_mapping(tag, &m);
 }
 
 static bool holds(VtdTag tag, uint64_t iova)
@@ -117,7 +124,7 @@ TEST(a_size_that_the_cache_does_not_hold_is_dropped)
     VtdMapping m = mapping(0, 39);
 
     start();
-    vtd_iotlb_insert(&tlb, ss1, vtd_iotlb_ticket(&tlb, ss1), &m);
+    insert_mapping(ss1, &m);
     CHECK(!holds(ss1, 0));
 }
 
@@ -137,7 +144,7 @@ TEST(rights_are_kept)
 
         start();
         m.perm = perm;
-        vtd_iotlb_insert(&tlb, ss1, vtd_iotlb_ticket(&tlb, ss1), &m);
+        insert_mapping(ss1, &m);
         CHECK(holds(ss1, 0x1000));
         CHECK_EQ(found.perm, perm);
     }
@@ -174,11 +181,11 @@ TEST(a_page_inserted_again_replaces_itself)
     start();
     for (unsigned i = 1; i < 20; i++) {
         m.pa = i << 12;
-        vtd_iotlb_insert(&tlb, ss1, vtd_iotlb_ticket(&tlb, ss1), &m);
+        insert_mapping(ss1, &m);
         CHECK(holds(ss1, 0x1000));
         CHECK_EQ(found.pa, i << 12);
     }
-    vtd_iotlb_drop_pages(&tlb, ss1, 0x1000, 0);
+    vtd_iotlb_drop_pages(&tlb, ss1, 0x1000, 0, false);
     CHECK(!holds(ss1, 0x1000));
 }
 
@@ -264,10 +271,10 @@ TEST(drop_pages_drops_one_page_of_one_tag)
 {
     fill();
     insert(fs1a, 0x2000, 12);
-    vtd_iotlb_drop_pages(&tlb, fs1a, 0x1000, 0);
+    vtd_iotlb_drop_pages(&tlb, fs1a, 0x1000, 0, false);
     check_holds(true, true, false, true, true);
     CHECK(holds(fs1a, 0x2000));
-    vtd_iotlb_drop_pages(&tlb, ss2, 0x1000, 0);
+    vtd_iotlb_drop_pages(&tlb, ss2, 0x1000, 0, false);
     check_holds(true, false, false, true, true);
 }
 
@@ -284,7 +291,7 @@ TEST(drop_pages_of_each_order)
         insert(ss1, first + pages * 4096 - 1, 12);
         insert(ss1, first + pages * 4096, 12);
         insert(ss2, first, 12);
-        vtd_iotlb_drop_pages(&tlb, ss1, first, order);
+        vtd_iotlb_drop_pages(&tlb, ss1, first, order, false);
         tap_context("order %u", order);
         CHECK(!holds(ss1, first));
         CHECK(!holds(ss1, first + pages / 2 * 4096));
@@ -301,14 +308,14 @@ TEST(drop_pages_of_each_order)
 TEST(drop_pages_of_a_large_order_stays_in_its_pasid)
 {
     fill();
-    vtd_iotlb_drop_pages(&tlb, fs1a, 0, 9);
+    vtd_iotlb_drop_pages(&tlb, fs1a, 0, 9, false);
     check_holds(true, true, false, true, true);
 }
 
 TEST(drop_pages_of_a_large_order_stays_in_its_domain)
 {
     fill();
-    vtd_iotlb_drop_pages(&tlb, ss1, 0, 9);
+    vtd_iotlb_drop_pages(&tlb, ss1, 0, 9, false);
     CHECK(!holds(ss1, 0x1000));
     CHECK(holds(ss2, 0x1000));
     CHECK(holds(fs2a, 0x1000));
@@ -320,10 +327,10 @@ TEST(drop_of_one_page_drops_the_large_page_around_it)
     insert(ss1, 0x40000000, 21);
     insert(ss1, 0x40200000, 21);
     insert(ss1, 0x80000000, 30);
-    vtd_iotlb_drop_pages(&tlb, ss1, 0x40123000, 0);
+    vtd_iotlb_drop_pages(&tlb, ss1, 0x40123000, 0, false);
     CHECK(!holds(ss1, 0x40000000));
     CHECK(holds(ss1, 0x40200000));
-    vtd_iotlb_drop_pages(&tlb, ss1, 0xbffff000, 0);
+    vtd_iotlb_drop_pages(&tlb, ss1, 0xbffff000, 0, false);
     CHECK(!holds(ss1, 0x80000000));
     CHECK(holds(ss1, 0x40200000));
 }
@@ -333,10 +340,10 @@ TEST(drop_at_the_end_of_the_address_space)
     start();
     insert(fs1a, 0xfffffffffffff000, 12);
     insert(fs1a, 0xffffffffffe00000, 21);
-    vtd_iotlb_drop_pages(&tlb, fs1a, 0xfffffffffffff000, 0);
+    vtd_iotlb_drop_pages(&tlb, fs1a, 0xfffffffffffff000, 0, false);
     CHECK(!holds(fs1a, 0xffffffffffffffff));
     insert(fs1a, 0xfffffffffffff000, 12);
-    vtd_iotlb_drop_pages(&tlb, fs1a, 0xffffffffffff0000, 4);
+    vtd_iotlb_drop_pages(&tlb, fs1a, 0xffffffffffff0000, 4, false);
     CHECK(!holds(fs1a, 0xffffffffffffffff));
 }
 
@@ -350,7 +357,7 @@ TEST(what_was_dropped_can_be_inserted_again)
     insert(fs1a, 0x1000, 12);
     CHECK(holds(fs1a, 0x1000));
     CHECK(!holds(ss1, 0x1000));
-    vtd_iotlb_drop_pages(&tlb, fs1a, 0x1000, 0);
+    vtd_iotlb_drop_pages(&tlb, fs1a, 0x1000, 0, false);
     insert(fs1a, 0x1000, 12);
     CHECK(holds(fs1a, 0x1000));
 }
@@ -379,7 +386,7 @@ TEST(highest_domain_and_pasid)
         start();                                                           \
         ticket_ = vtd_iotlb_ticket(&tlb, tag);                             \
         drop;                                                              \
-        vtd_iotlb_insert(&tlb, tag, ticket_, &m_);                         \
+        vtd_iotlb_insert(&tlb, &ticket_, &m_);                         \
         CHECK(!holds(tag, iova));                                          \
     } while (0)
 
@@ -387,14 +394,14 @@ TEST(a_walk_that_began_before_an_invalidation_inserts_nothing)
 {
     CHECK_TICKET(ss1, 0x1000, vtd_iotlb_drop_all(&tlb));
     CHECK_TICKET(ss1, 0x1000, vtd_iotlb_drop_domain(&tlb, 1));
-    CHECK_TICKET(ss1, 0x1000, vtd_iotlb_drop_pages(&tlb, ss1, 0x1000, 0));
-    CHECK_TICKET(ss1, 0x1000, vtd_iotlb_drop_pages(&tlb, ss1, 0, 10));
+    CHECK_TICKET(ss1, 0x1000, vtd_iotlb_drop_pages(&tlb, ss1, 0x1000, 0, false));
+    CHECK_TICKET(ss1, 0x1000, vtd_iotlb_drop_pages(&tlb, ss1, 0, 10, false));
     CHECK_TICKET(fs1a, 0x1000, vtd_iotlb_drop_all(&tlb));
     CHECK_TICKET(fs1a, 0x1000, vtd_iotlb_drop_domain(&tlb, 1));
     CHECK_TICKET(fs1a, 0x1000, vtd_iotlb_drop_first_stage(&tlb, 1));
     CHECK_TICKET(fs1a, 0x1000, vtd_iotlb_drop_pasid(&tlb, 1, 10));
-    CHECK_TICKET(fs1a, 0x1000, vtd_iotlb_drop_pages(&tlb, fs1a, 0x1000, 0));
-    CHECK_TICKET(fs1a, 0x1000, vtd_iotlb_drop_pages(&tlb, fs1a, 0, 10));
+    CHECK_TICKET(fs1a, 0x1000, vtd_iotlb_drop_pages(&tlb, fs1a, 0x1000, 0, false));
+    CHECK_TICKET(fs1a, 0x1000, vtd_iotlb_drop_pages(&tlb, fs1a, 0, 10, false));
 }
 
 TEST(wide_invalidations_of_others_do_not_disturb_a_walk)
@@ -407,7 +414,7 @@ TEST(wide_invalidations_of_others_do_not_disturb_a_walk)
     vtd_iotlb_drop_domain(&tlb, 2);
     vtd_iotlb_drop_first_stage(&tlb, 2);
     vtd_iotlb_drop_pasid(&tlb, 1, 11);
-    vtd_iotlb_insert(&tlb, fs1a, ticket, &m);
+    vtd_iotlb_insert(&tlb, &ticket, &m);
     CHECK(holds(fs1a, 0x1000));
 }
 
@@ -459,7 +466,7 @@ TEST(a_walk_across_the_emptying_inserts_nothing)
     ticket = vtd_iotlb_ticket(&tlb, ss1);
     atomic_store(&tlb.wide_count, EMPTYING_COUNT - 1);
     vtd_iotlb_drop_domain(&tlb, 5);
-    vtd_iotlb_insert(&tlb, ss1, ticket, &m);
+    vtd_iotlb_insert(&tlb, &ticket, &m);
     CHECK(!holds(ss1, 0x1000));
 }
 
@@ -481,7 +488,7 @@ TEST(page_invalidations_do_not_count_for_the_emptying)
 {
     fill();
     for (unsigned i = 0; i < 1000; i++) {
-        vtd_iotlb_drop_pages(&tlb, ss2, 0x5000, 0);
+        vtd_iotlb_drop_pages(&tlb, ss2, 0x5000, 0, false);
     }
     CHECK_EQ(tlb.wide_count, 0);
     check_holds(true, true, true, true, true);

@@ -125,12 +125,14 @@ TEST(descriptors_are_counted_by_type)
 TEST(the_unit_drops_its_own_translations)
 {
     VtdTag tag = { .did = 3 };
+    VtdIotlbTicket ticket;
     VtdMapping m = { .iova = 0, .pa = 0x1000, .shift = 12, .perm = 3 };
     VtdIotlb *tlb;
 
     narrow();
     tlb = &guest.unit.iotlb;
-    vtd_iotlb_insert(tlb, tag, vtd_iotlb_ticket(tlb, tag), &m);
+    ticket = vtd_iotlb_ticket(tlb, tag);
+    vtd_iotlb_insert(tlb, &ticket, &m);
     CHECK(vtd_iotlb_lookup(tlb, tag, 0, &m));
     invalidate(qi_iotlb(QI_DOMAIN, 3), 0);
     CHECK(!vtd_iotlb_lookup(tlb, tag, 0, &m));

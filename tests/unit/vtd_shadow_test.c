@@ -309,8 +309,11 @@ static bool mapped_at(uint64_t iova, uint64_t *pa)
     VtdMapping out;
 
     for (unsigned perm = 1; perm <= 2; perm++) {
-        if (!vtd_walk(&guest.interface, &caps, &config, iova,
-                      (VtdAccess){ .perm = perm }, &out)) {
+        VtdWalk walk = {
+            &guest.interface, &caps, &config, { .perm = perm }, 0
+        };
+
+        if (!vtd_walk(&walk, iova, &out)) {
             *pa = out.pa | (iova & ((1ull << out.shift) - 1));
             return true;
         }

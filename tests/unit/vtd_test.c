@@ -116,6 +116,7 @@ TEST(reset_returns_to_power_on)
 {
     VtdMapping m = { .shift = 12, .perm = 1 };
     VtdTag tag = { .did = 1 };
+    VtdIotlbTicket ticket;
     uint64_t gen;
 
     guest_start(options_nested());
@@ -126,8 +127,8 @@ TEST(reset_returns_to_power_on)
     enable_translation();
     invalidate(0, 0);
     CHECK(reg32(VTD_REG_FSTS));
-    vtd_iotlb_insert(&guest.unit.iotlb, tag,
-                     vtd_iotlb_ticket(&guest.unit.iotlb, tag), &m);
+    ticket = vtd_iotlb_ticket(&guest.unit.iotlb, tag);
+    vtd_iotlb_insert(&guest.unit.iotlb, &ticket, &m);
     gen = guest.unit.config_gen;
     fake_env_forget(&guest.env);
     vtd_reset(&guest.unit);

@@ -103,11 +103,107 @@ TEST(a_hit_of_a_pasid_reads_no_memory)
 TEST(another_page_reads_page_tables_only)
 {
     legacy();
+    tables_map(&guest.tables, &table, IOVA + 0x200000, 0x6000, 12, MAP_RW);
+    CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
+    reads();
+    CHECK_EQ(translate(IOVA + 0x200000, R, &out), VTD_FAULT_NONE);
+    CHECK_EQ(reads(), 4);
+}
+
+TEST(another_page_of_the_same_table_reads_that_only)
+{
+    legacy();
     tables_map(&guest.tables, &table, IOVA + 0x1000, 0x6000, 12, MAP_RW);
     CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
     reads();
     CHECK_EQ(translate(IOVA + 0x1000, R, &out), VTD_FAULT_NONE);
-    CHECK_EQ(reads(), 4);
+    CHECK_EQ(out.pa, 0x6000);
+    CHECK_EQ(reads(), 1);
+}
+
+/* The guest makes IOVA's last table another one, with IOVA + 0x1000 in it. */
+static void replace_last_table(void)
+{
+    uint64_t above = tables_entry(&guest.tables, &table, IOVA, 2);
+    uint64_t old = fake_load64(&guest.env, above);
+
+    fake_store64(&guest.env, above, 0);
+    tables_map(&guest.tables, &table, IOVA + 0x1000, 0x7000, 12,
+               MAP_RW | MAP_MARKED);
+    CHECK(fake_load64(&guest.env, above) != old);
+}
+
+/* What an invalidation does to the last table: kept, a page in it is what the
+ * old one said. */
+static void check_last_table(bool scalable, uint64_t qw0, uint64_t qw1,
+                             bool kept)
+{
+    scalable ? first_stage() : legacy();
+    tables_map(&guest.tables, &table, IOVA + 0x1000, 0x6000, 12, MAP_RW);
+    CHECK_EQ(scalable ? translate_pasid(IOVA, R) : translate(IOVA, R, &out),
+             VTD_FAULT_NONE);
+    replace_last_table();
+    invalidate(qw0, qw1);
+    tap_context("descriptor 0x%" PRIx64 " 0x%" PRIx64, qw0, qw1);
+    CHECK_EQ(scalable ? translate_pasid(IOVA + 0x1000, R)
+                      : translate(IOVA + 0x1000, R, &out),
+             VTD_FAULT_NONE);
+    CHECK_EQ(out.pa, kept ? 0x6000 : 0x7000);
+}
+
+TEST(a_last_table_is_dropped_by_what_covers_a_page_of_it)
+{
+    const uint64_t end = IOVA + 0x1ff000;
+    const uint64_t only_leaves = 1 << 6; /* IH */
+
+    check_last_table(false, qi_iotlb(QI_GLOBAL, 0), 0, false);
+    check_last_table(false, qi_iotlb(QI_DOMAIN, DID), 0, false);
+    check_last_table(false, qi_iotlb(QI_DOMAIN, DID + 1), 0, true);
+    check_last_table(false, qi_iotlb(QI_NARROW, DID), end, false);
+    check_last_table(false, qi_iotlb(QI_NARROW, DID), IOVA | 9, false);
+    check_last_table(false, qi_iotlb(QI_NARROW, DID), IOVA - 0x1000, true);
+    check_last_table(false, qi_iotlb(QI_NARROW, DID), end | only_leaves, true);
+    check_last_table(true, qi_iotlb(QI_NARROW, DID), end, false);
+    check_last_table(true, qi_pasid_iotlb(QI_PIOTLB_PASID, DID, PASID), 0,
+                     false);
+    check_last_table(true, qi_pasid_iotlb(QI_PIOTLB_PASID, DID, PASID + 1), 0,
+                     true);
+    check_last_table(true, qi_pasid_iotlb(QI_PIOTLB_PAGE, DID, PASID), end,
+                     false);
+    check_last_table(true, qi_pasid_iotlb(QI_PIOTLB_PAGE, DID, PASID),
+                     end | only_leaves, true);
+}
+
+/* Nothing that was kept is a reason for a fault. */
+TEST(a_fault_is_what_all_tables_say)
+{
+    legacy();
+    CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
+    replace_last_table();
+    CHECK_EQ(translate(IOVA + 0x1000, R, &out), VTD_FAULT_NONE);
+    CHECK_EQ(out.pa, 0x7000);
+    reads();
+    CHECK_EQ(translate(IOVA + 0x1000, R, &out), VTD_FAULT_NONE);
+    CHECK_EQ(translate(IOVA + 0x2000, R, &out), VTD_FAULT_READ);
+    CHECK_EQ(reads(), 1 + 4);
+}
+
+TEST(rights_above_a_last_table_count)
+{
+    uint64_t above;
+
+    first_stage();
+    above = tables_entry(&guest.tables, &table, IOVA, 3);
+    tables_map(&guest.tables, &table, IOVA + 0x1000, 0x6000, 12,
+               MAP_RW | MAP_MARKED);
+    fake_store64(&guest.env, above,
+                 fake_load64(&guest.env, above) & ~FS_WRITE);
+    CHECK_EQ(translate_pasid(IOVA, R), VTD_FAULT_NONE);
+    reads();
+    CHECK_EQ(translate_pasid(IOVA + 0x1000, R), VTD_FAULT_NONE);
+    CHECK_EQ(reads(), 1);
+    CHECK_EQ(out.perm, R);
+    CHECK_EQ(translate_pasid(IOVA + 0x1000, W), VTD_FAULT_SM_WRITE);
 }
 
 TEST(a_translation_is_stale_until_it_is_invalidated)
@@ -185,7 +281,7 @@ TEST(more_rights_than_cached_walk_again)
     CHECK_EQ(out.perm, R);
     reads();
     CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE);
-    CHECK_EQ(reads(), 4);
+    CHECK_EQ(reads(), 1);
     CHECK(fake_load64(&guest.env,
                       tables_entry(&guest.tables, &table, IOVA, 1)) &
           FS_DIRTY);
@@ -311,6 +407,44 @@ TEST(an_invalidation_during_a_first_stage_walk)
         check_race(true, qi_pasid_iotlb(QI_PIOTLB_PAGE, DID, PASID), IOVA | 9,
                    m);
     }
+}
+
+static void replace_table_and_invalidate(FakeEnv *env, void *opaque)
+{
+    (void)env;
+    (void)opaque;
+    replace_last_table();
+    invalidate(descriptor[0], descriptor[1]);
+}
+
+/* The walk may have gone through either, but the old one is not kept. */
+static void check_table_race(bool scalable, uint64_t qw0, uint64_t qw1)
+{
+    scalable ? first_stage() : legacy();
+    tables_map(&guest.tables, &table, IOVA + 0x1000, 0x6000, 12, MAP_RW);
+    remap(0x5000);
+    descriptor[0] = qw0;
+    descriptor[1] = qw1;
+    hook_at((Moment){ true, FAKE_LOAD64, 4 }, replace_table_and_invalidate);
+    tap_context("descriptor 0x%" PRIx64, qw0);
+    CHECK_EQ(translate_in_mode(scalable), VTD_FAULT_NONE);
+    CHECK_EQ(guest.env.calls[FAKE_DELIVER], 1);
+    CHECK_EQ(scalable ? translate_pasid(IOVA + 0x1000, R)
+                      : translate(IOVA + 0x1000, R, &out),
+             VTD_FAULT_NONE);
+    CHECK_EQ(out.pa, 0x7000);
+}
+
+TEST(a_last_table_is_replaced_during_a_walk)
+{
+    check_table_race(false, qi_iotlb(QI_GLOBAL, 0), 0);
+    check_table_race(false, qi_iotlb(QI_DOMAIN, DID), 0);
+    check_table_race(false, qi_iotlb(QI_NARROW, DID), IOVA + 0x1000);
+    check_table_race(false, qi_iotlb(QI_NARROW, DID), IOVA | 9);
+    check_table_race(true, qi_iotlb(QI_NARROW, DID), IOVA + 0x1000);
+    check_table_race(true, qi_pasid_iotlb(QI_PIOTLB_PASID, DID, PASID), 0);
+    check_table_race(true, qi_pasid_iotlb(QI_PIOTLB_PAGE, DID, PASID),
+                     IOVA + 0x1000);
 }
 
 static uint64_t other_root;

@@ -27,7 +27,8 @@ static void compose(VtdOptions o)
 static VtdFault walk_as(uint64_t iova, VtdAccess access)
 {
     out = (VtdMapping){ 0 };
-    return vtd_walk(&guest.interface, &caps, &config, iova, access, &out);
+    return vtd_walk(&(VtdWalk){ &guest.interface, &caps, &config, access, 0 },
+                    iova, &out);
 }
 
 static VtdFault walk(uint64_t iova, unsigned perm)

@@ -6,6 +6,7 @@
 #include "vtd_ats.h"
 #include "vtd_ctrl.h"
 #include "vtd_qi.h"
+#include "vtd_vcmd.h"
 
 const char *vtd_init(VtdUnit *u, const VtdEnv *env, const VtdOptions *options)
 {
@@ -62,6 +63,9 @@ static bool finish(VtdUnit *u, const VtdWork *work)
             vtd_ctrl_complete(u, work->completes, result);
             pthread_mutex_unlock(&u->lock);
         }
+    }
+    if (work->runs_virtual_command) {
+        vtd_vcmd_run(u, work->virtual_command);
     }
     vtd_work_send(u, work);
     if (work->run_queue) {
@@ -164,20 +168,6 @@ bool vtd_translation_enabled(VtdUnit *u)
     return atomic_load(&u->status) & VTD_GCMD_TE;
 }
 
-VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
-                       VtdAccess access, bool quiet, VtdMapping *out)
-{
-    VtdWork work;
-    VtdFault fault;
-
-    work.msis = 0;
-    fault = vtd_translate_request(u, source, iova, access, quiet, out, &work);
-    if (fault) {
-        vtd_work_send(u, &work);
-    }
-    return fault;
-}
-
 VtdFault vtd_translation_request(VtdUnit *u, VtdSource *source, uint64_t iova,
                                  VtdAccess want, VtdMapping *out)
 {
@@ -259,8 +249,7 @@ const char *vtd_set_options(VtdUnit *u, const VtdOptions *options)
     }
     pthread_mutex_lock(&u->lock);
     u->caps = caps;
-    vtd_reg64_set(&u->regs, VTD_REG_CAP, caps.cap);
-    vtd_reg64_set(&u->regs, VTD_REG_ECAP, caps.ecap);
+    vtd_regfile_set_caps(&u->regs, caps.cap, caps.ecap);
     pthread_mutex_unlock(&u->lock);
     return NULL;
 }

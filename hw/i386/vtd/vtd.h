@@ -45,15 +45,8 @@ bool vtd_continue(VtdUnit *u);
 bool vtd_translation_enabled(VtdUnit *u);
 
 /*
- * Translate @iova for a request of @source that needs @access.
- * VTD_FAULT_NONE: @out is the page around @iova, see VtdMapping.  Otherwise
- * the request is blocked, and the fault has been recorded and signalled as
- * the guest configured it, unless @quiet (a look that is no access).
- */
-VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
-                       VtdAccess access, bool quiet, VtdMapping *out);
-
-/*
+ * Requests: vtd_translate(), see vtd_translate.h.
+ *
  * Devices with a TLB of their own (ATS): see vtd_ats_request() and
  * vtd_ats_translated(); and their page requests: see vtd_prq_request().
  */

@@ -52,8 +52,7 @@ VtdFault vtd_ats_request(VtdUnit *u, VtdSource *source, uint64_t iova,
         if (!access.perm) {
             continue;
         }
-        fault = vtd_translate_request(u, source, iova, access, true, out,
-                                      work);
+        fault = vtd_translate(u, source, iova, access, true, out);
         if (!fault) {
             out->perm &= access.perm;
             return VTD_FAULT_NONE;

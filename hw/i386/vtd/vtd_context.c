@@ -352,15 +352,3 @@ bool vtd_context_next_pasid(const VtdEnv *env, const VtdCaps *caps,
     }
     return false;
 }
-
-VtdTag vtd_config_tag(const VtdConfig *config)
-{
-    bool first_stage =
-        config->kind == VTD_FIRST_STAGE || config->kind == VTD_NESTED;
-
-    return (VtdTag){
-        .did = config->did,
-        .pasid = first_stage ? config->pasid : 0,
-        .first_stage = first_stage,
-    };
-}

@@ -78,6 +78,16 @@ VtdFault vtd_context_page_requests(const VtdEnv *env, const VtdCaps *caps,
                                    bool *fault_disable);
 
 /* How translations made with @config are tagged in the IOTLB. */
-VtdTag vtd_config_tag(const VtdConfig *config);
+static inline VtdTag vtd_config_tag(const VtdConfig *config)
+{
+    bool first_stage =
+        config->kind == VTD_FIRST_STAGE || config->kind == VTD_NESTED;
+
+    return (VtdTag){
+        .did = config->did,
+        .pasid = first_stage ? config->pasid : 0,
+        .first_stage = first_stage,
+    };
+}
 
 #endif

@@ -16,7 +16,8 @@ static void drop_iotlb(VtdUnit *u, const VtdNotice *n)
     case VTD_SCOPE_PAGE:
         /* A nested translation may have gone through the page at any of its
          * first-stage tables, so no nested one of the domain survives. */
-        vtd_iotlb_drop_pages(&u->iotlb, second_stage, n->addr, n->order);
+        vtd_iotlb_drop_pages(&u->iotlb, second_stage, n->addr, n->order,
+                             n->leaf_only);
         vtd_iotlb_drop_first_stage(&u->iotlb, n->did);
         break;
     case VTD_SCOPE_DOMAIN:
@@ -33,7 +34,7 @@ static void drop_pasid_iotlb(VtdUnit *u, const VtdNotice *n)
     VtdTag tag = { .did = n->did, .pasid = n->pasid, .first_stage = true };
 
     if (n->scope == VTD_SCOPE_PAGE) {
-        vtd_iotlb_drop_pages(&u->iotlb, tag, n->addr, n->order);
+        vtd_iotlb_drop_pages(&u->iotlb, tag, n->addr, n->order, n->leaf_only);
     } else {
         vtd_iotlb_drop_pasid(&u->iotlb, n->did, n->pasid);
     }

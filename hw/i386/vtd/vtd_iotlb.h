@@ -15,6 +15,16 @@
  * runs at the same time must not insert what it read before: the filler takes
  * a ticket before it reads the first table, and an insertion with an old
  * ticket is dropped.
+ *
+ * Pages of different sizes lie in different sets.  A domain remembers which
+ * sizes it has ever had, and only those are looked for.
+ *
+ * The last table of a walk is kept as well, as one more size of page, so that
+ * the same rules make it go (spec, section "Paging-Structure Caches").  A walk
+ * in the same 2 MiB starts there.
+ *
+ * Lookups are all of what an access costs when all goes well, so they are
+ * inline.
  */
 #ifndef VTD_IOTLB_H
 #define VTD_IOTLB_H
@@ -47,7 +57,28 @@ typedef struct VtdMapping {
     uint8_t perm; /* VTD_PERM_* that need no further look at the tables */
 } VtdMapping;
 
-/* Three words of an entry; see vtd_iotlb.c. */
+/* Word "page": page number of the input address, page size, valid. */
+#define VTD_TLB_VALID VTD_BIT(0)
+#define VTD_TLB_SIZE VTD_BITS(3, 2)
+enum { VTD_TLB_4K,
+       VTD_TLB_2M,
+       VTD_TLB_1G,
+       VTD_TLB_TABLE, /* of entries at level 1 */
+       VTD_TLB_SIZES };
+
+/* Word "tag": domain id, PASID, stage, generation; all but the generation is
+ * the tag's key. */
+#define VTD_TLB_GEN VTD_BITS(63, 37)
+#define VTD_TLB_FIRST_STAGE VTD_BIT(36)
+#define VTD_TLB_PASID VTD_BITS(35, 16)
+#define VTD_TLB_DID VTD_BITS(15, 0)
+#define VTD_TLB_GEN_BITS 27
+
+/* Word "target": where the page goes and what is allowed.  Of a table: what
+ * vtd_walk.c wants to know again. */
+#define VTD_TLB_PERM VTD_BITS(2, 0)
+#define VTD_TLB_TARGET VTD_BITS(63, 12)
+
 typedef struct VtdIotlbEntry {
     _Atomic uint64_t page;
     _Atomic uint64_t tag;
@@ -63,36 +94,184 @@ typedef struct VtdIotlbSet {
 
 _Static_assert(sizeof(VtdIotlbSet) == 128, "a set is two cache lines");
 
+/* What is kept for each domain id. */
+typedef struct VtdIotlbDomain {
+    _Atomic uint64_t gen;
+    _Atomic uint64_t first_stage_gen; /* see VtdTag */
+    _Atomic uint8_t sizes; /* bit n: there was a page of size n */
+} VtdIotlbDomain;
+
 typedef struct VtdIotlb {
     VtdIotlbSet *set;
     _Atomic uint64_t global_gen;
-    _Atomic uint64_t *domain_gen; /* by domain id */
-    _Atomic uint64_t *first_stage_gen; /* by domain id, see VtdTag */
+    VtdIotlbDomain *domain; /* by domain id */
     _Atomic uint64_t *pasid_gen; /* by hash of domain id and PASID */
     _Atomic uint64_t narrow_gen; /* counts narrow invalidations */
     _Atomic uint64_t wide_count; /* wide ones since the table was emptied */
 } VtdIotlb;
 
+/* What is to be known of a tag to insert something. */
 typedef struct VtdIotlbTicket {
-    uint64_t generation;
-    uint64_t narrow;
+    uint64_t tag; /* word "tag", with the generation of the draw */
+    uint64_t hash;
+    uint64_t narrow; /* narrow_gen of the draw */
 } VtdIotlbTicket;
 
 /* False if there is no memory. */
 bool vtd_iotlb_init(VtdIotlb *tlb);
 void vtd_iotlb_destroy(VtdIotlb *tlb);
 
-/* Look up the page of @iova.  Any thread, no lock.  False: not cached. */
-bool vtd_iotlb_lookup(VtdIotlb *tlb, VtdTag tag, uint64_t iova,
-                      VtdMapping *out);
+static inline uint64_t vtd_iotlb_key(VtdTag tag)
+{
+    return tag.did | vtd_put(VTD_TLB_PASID, tag.pasid) |
+           (tag.first_stage ? VTD_TLB_FIRST_STAGE : 0);
+}
+
+/* Bits 13:0 choose the sets of a key, bits 31:20 its PASID's counter. */
+static inline uint64_t vtd_iotlb_hash(uint64_t key)
+{
+    key *= 0x9e3779b97f4a7c15ull;
+    return key ^ key >> 32;
+}
+
+static inline unsigned vtd_iotlb_shift(unsigned size)
+{
+    return VTD_PAGE_SHIFT + (size == VTD_TLB_TABLE ? VTD_TLB_2M : size) * 9;
+}
+
+static inline _Atomic uint64_t *vtd_iotlb_pasid_gen(VtdIotlb *tlb,
+                                                    uint64_t hash)
+{
+    return &tlb->pasid_gen[hash >> 20 & (VTD_IOTLB_PASID_SLOTS - 1)];
+}
+
+static inline uint64_t vtd_iotlb_generation(VtdIotlb *tlb, uint64_t key,
+                                            uint64_t hash)
+{
+    VtdIotlbDomain *domain = &tlb->domain[key & VTD_TLB_DID];
+    uint64_t sum =
+        atomic_load_explicit(&tlb->global_gen, memory_order_acquire) +
+        atomic_load_explicit(&domain->gen, memory_order_acquire);
+
+    if (key & VTD_TLB_FIRST_STAGE) {
+        sum += atomic_load_explicit(&domain->first_stage_gen,
+                                    memory_order_acquire);
+        sum += atomic_load_explicit(vtd_iotlb_pasid_gen(tlb, hash),
+                                    memory_order_acquire);
+    }
+    return sum;
+}
+
+/* Neighbouring pages go to neighbouring sets; tags and sizes spread over all. */
+static inline VtdIotlbSet *vtd_iotlb_set(VtdIotlb *tlb, uint64_t hash,
+                                         uint64_t page_number, unsigned size)
+{
+    return &tlb->set[(page_number + hash +
+                      size * (VTD_IOTLB_SETS / VTD_TLB_SIZES)) %
+                     VTD_IOTLB_SETS];
+}
+
+static inline uint64_t vtd_iotlb_page(uint64_t page_number, unsigned size)
+{
+    return page_number << vtd_iotlb_shift(size) |
+           vtd_put(VTD_TLB_SIZE, size) | VTD_TLB_VALID;
+}
+
+/* The word "target" of an entry; false: there is none, or a writer is at work
+ * on the set. */
+static inline bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
+                                  uint64_t tag, uint64_t *target)
+{
+    uint32_t before = atomic_load_explicit(&set->seq, memory_order_acquire);
+
+    VTD_UNROLL
+    for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
+        VtdIotlbEntry *e = &set->way[i];
+
+        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
+            atomic_load_explicit(&e->tag, memory_order_relaxed) == tag) {
+            *target = atomic_load_explicit(&e->target, memory_order_relaxed);
+            atomic_thread_fence(memory_order_acquire);
+            return !(before & 1) &&
+                   atomic_load_explicit(&set->seq, memory_order_relaxed) ==
+                       before;
+        }
+    }
+    return false;
+}
+
+/* Look up the page of @iova for the tag with @key.  Any thread, no lock.
+ * False: not cached. */
+static inline __attribute__((always_inline)) bool
+vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key, uint64_t iova,
+                     VtdMapping *out)
+{
+    uint64_t hash = vtd_iotlb_hash(key);
+    uint64_t tag =
+        key | vtd_put(VTD_TLB_GEN, vtd_iotlb_generation(tlb, key, hash));
+    unsigned sizes = atomic_load_explicit(
+        &tlb->domain[key & VTD_TLB_DID].sizes, memory_order_relaxed);
+
+    /* Most often there is one size beside tables. */
+    for (sizes &= VTD_BIT(VTD_TLB_TABLE) - 1; sizes; sizes &= sizes - 1) {
+        unsigned size = __builtin_ctz(sizes);
+        uint64_t page_number = iova >> (VTD_PAGE_SHIFT + size * 9);
+        uint64_t target;
+
+        if (vtd_iotlb_find(vtd_iotlb_set(tlb, hash, page_number, size),
+                           vtd_iotlb_page(page_number, size), tag, &target)) {
+            out->shift = VTD_PAGE_SHIFT + size * 9;
+            out->iova = page_number << out->shift;
+            out->pa = target & VTD_TLB_TARGET;
+            out->perm = target & VTD_TLB_PERM;
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline bool vtd_iotlb_lookup(VtdIotlb *tlb, VtdTag tag, uint64_t iova,
+                                    VtdMapping *out)
+{
+    return vtd_iotlb_lookup_key(tlb, vtd_iotlb_key(tag), iova, out);
+}
 
 /* To be called before the first table is read for what will be inserted. */
-VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag);
+static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
+{
+    uint64_t key = vtd_iotlb_key(tag);
+    uint64_t hash = vtd_iotlb_hash(key);
+    uint64_t gen = vtd_iotlb_generation(tlb, key, hash);
 
-/* Insert @m unless something was invalidated since @ticket was drawn or the
- * set is busy.  Any thread, no lock. */
-void vtd_iotlb_insert(VtdIotlb *tlb, VtdTag tag, VtdIotlbTicket ticket,
+    return (VtdIotlbTicket){
+        .tag = key | vtd_put(VTD_TLB_GEN, gen),
+        .hash = hash,
+        .narrow = atomic_load(&tlb->narrow_gen),
+    };
+}
+
+/* The word that was kept with the last table for @iova; 0: none.  Whoever uses
+ * it has drawn @ticket before. */
+static inline uint64_t vtd_iotlb_table(VtdIotlb *tlb,
+                                       const VtdIotlbTicket *ticket,
+                                       uint64_t iova)
+{
+    uint64_t n = iova >> vtd_iotlb_shift(VTD_TLB_TABLE);
+    uint64_t word;
+
+    return vtd_iotlb_find(vtd_iotlb_set(tlb, ticket->hash, n, VTD_TLB_TABLE),
+                          vtd_iotlb_page(n, VTD_TLB_TABLE), ticket->tag, &word)
+               ? word
+               : 0;
+}
+
+/* Insert a page, or a last table with its word, unless something was
+ * invalidated since @ticket was drawn or the set is busy.  Any thread, no
+ * lock. */
+void vtd_iotlb_insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
                       const VtdMapping *m);
+void vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                            uint64_t iova, uint64_t word);
 
 /*
  * Invalidations.  When one has returned, no lookup that starts later finds
@@ -105,8 +284,9 @@ void vtd_iotlb_drop_domain(VtdIotlb *tlb, uint16_t did);
 void vtd_iotlb_drop_first_stage(VtdIotlb *tlb, uint16_t did);
 /* First-stage and nested translations of @pasid in @did. */
 void vtd_iotlb_drop_pasid(VtdIotlb *tlb, uint16_t did, uint32_t pasid);
-/* Pages [addr, addr + 4 KiB << order) of @tag, whatever their size. */
+/* Pages [addr, addr + 4 KiB << order) of @tag, whatever their size, and the
+ * tables on the way there unless @leaf_only. */
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
-                          unsigned order);
+                          unsigned order, bool leaf_only);
 
 #endif

@@ -12,25 +12,30 @@
  * that was decoded for it last.  Any number of threads may translate through
  * one source.  To be initialised by vtd_source_init().
  */
+#define VTD_CONFIG_WORDS (sizeof(VtdConfig) / sizeof(uint64_t))
+
 typedef struct VtdSource {
     VtdRequester req;
-    /* Configuration in packed form, under a sequence count that is odd while
-     * it is being replaced; valid while gen is the unit's config_gen. */
+    /* Its configuration in whole words, under a sequence count that is odd
+     * while they are being replaced; valid while gen is the unit's config_gen.
+     * hit is all that a hit in the IOTLB needs of it. */
     _Atomic uint32_t seq;
     _Atomic uint64_t gen;
-    _Atomic uint64_t packed[3];
+    _Atomic uint64_t hit;
+    _Atomic uint64_t config[VTD_CONFIG_WORDS];
 } VtdSource;
 
 void vtd_source_init(VtdSource *source, VtdRequester req);
 
 /*
- * Translate @iova for @access.  Records a fault if there is one, unless
- * @quiet.  @work receives the interrupt that goes with it.  The lock is only
- * taken for a fault.
+ * Translate @iova for a request of @source that needs @access.
+ * VTD_FAULT_NONE: @out is the page around @iova, see VtdMapping.  Otherwise
+ * the request is blocked, and the fault has been recorded and signalled as
+ * the guest configured it, unless @quiet (a look that is no access).  Any
+ * thread; a lock is taken only for a fault.
  */
-VtdFault vtd_translate_request(VtdUnit *u, VtdSource *source, uint64_t iova,
-                               VtdAccess access, bool quiet, VtdMapping *out,
-                               VtdWork *work);
+VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
+                       VtdAccess access, bool quiet, VtdMapping *out);
 
 /* Requests do not reach the interrupt range by translation: the fault for a
  * result @pa that lies there. */

@@ -1,50 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vtd_walk.h"
 
+#include "vtd_format.h"
+
 /* How many times an entry may change under an accessed-bit update before the
  * walk gives up: the guest could keep changing it for ever. */
 #define UPDATE_ATTEMPTS 8
 
-/* A paging entry that was read and found good. */
-typedef struct Entry {
-    uint64_t raw;
-    bool leaf;
-    uint8_t perm;
-    bool user;
-} Entry;
+/*
+ * VtdWalk.last_table: the table's address, and the trail to it as far as any
+ * format asks for it.
+ */
+#define TABLE_ALL (VTD_FS_P | VTD_FS_RW | VTD_FS_US | VTD_SS_R | VTD_SS_W)
+#define TABLE_XD VTD_BIT(3)
 
-typedef struct Stage Stage;
+static uint64_t pack_table(uint64_t table, Trail trail)
+{
+    return table | (trail.all & TABLE_ALL) |
+           (trail.any & VTD_FS_XD ? TABLE_XD : 0);
+}
 
-/* Answers questions about the entries of one kind of table. */
-typedef struct Format {
-    bool (*present)(uint64_t raw);
-    uint8_t (*perm)(const Stage *stage, uint64_t raw);
-    bool (*user)(uint64_t raw);
-    /* Accessed and dirty bits that a use of the entry has to set. */
-    uint64_t (*marks)(const Stage *stage, const Entry *e, bool write);
-} Format;
-
-typedef struct StageFaults {
-    VtdFault access;
-    VtdFault root_access;
-    VtdFault not_present;
-    VtdFault reserved;
-    VtdFault update; /* of accessed and dirty bits */
-} StageFaults;
-
-/* One stage of a translation, ready to walk. */
-struct Stage {
-    const VtdEnv *env;
-    const VtdConfig *config;
-    const Format *format;
-    const Stage *under; /* translates our table addresses, or NULL */
-    const uint64_t *table_rsvd;
-    const uint64_t *leaf_rsvd;
-    uint64_t root;
-    unsigned levels;
-    bool supervisor; /* for a privileged request: U/S is no obstacle */
-    StageFaults faults;
-};
+static Trail trail_to_table(uint64_t packed)
+{
+    return (Trail){
+        .all = packed & TABLE_ALL,
+        .any = packed & TABLE_XD ? VTD_FS_XD : 0,
+    };
+}
 
 /* What a stage makes of an address. */
 typedef struct Result {
@@ -54,87 +36,6 @@ typedef struct Result {
     bool user;
     bool dirty; /* a write needs no more marks */
 } Result;
-
-static bool fs_present(uint64_t raw)
-{
-    return raw & VTD_FS_P;
-}
-
-static uint8_t fs_perm(const Stage *stage, uint64_t raw)
-{
-    uint8_t perm = VTD_PERM_READ;
-
-    /* Supervisors write anywhere unless WPE is set. */
-    if ((raw & VTD_FS_RW) ||
-        (stage->supervisor && !stage->config->write_protect)) {
-        perm |= VTD_PERM_WRITE;
-    }
-    /* Without ERE no page may be executed: a hit in the cache knows only
-     * what the walk has allowed. */
-    if (stage->config->execute_enable &&
-        (!(raw & VTD_FS_XD) || !stage->config->no_execute)) {
-        perm |= VTD_PERM_EXEC;
-    }
-    return perm;
-}
-
-static bool fs_user(uint64_t raw)
-{
-    return raw & VTD_FS_US;
-}
-
-static uint64_t fs_marks(const Stage *stage, const Entry *e, bool write)
-{
-    uint64_t marks = VTD_FS_A;
-
-    if (stage->config->extended_accessed) {
-        marks |= VTD_FS_EA;
-    }
-    if (write && e->leaf) {
-        marks |= VTD_FS_D;
-    }
-    return marks;
-}
-
-static const Format first_stage_format = {
-    .present = fs_present,
-    .perm = fs_perm,
-    .user = fs_user,
-    .marks = fs_marks,
-};
-
-static bool ss_present(uint64_t raw)
-{
-    return raw & (VTD_SS_R | VTD_SS_W);
-}
-
-static uint8_t ss_perm(const Stage *stage, uint64_t raw)
-{
-    (void)stage;
-    return (raw & VTD_SS_R ? VTD_PERM_READ | VTD_PERM_EXEC : 0) |
-           (raw & VTD_SS_W ? VTD_PERM_WRITE : 0);
-}
-
-static bool ss_user(uint64_t raw)
-{
-    (void)raw;
-    return true;
-}
-
-static uint64_t ss_marks(const Stage *stage, const Entry *e, bool write)
-{
-    if (!stage->config->ss_accessed_dirty) {
-        return 0;
-    }
-    return VTD_SS_A | (write && e->leaf ? VTD_SS_D : 0);
-}
-
-static const Format second_stage_format = {
-    .present = ss_present,
-    .perm = ss_perm,
-    .user = ss_user,
-    .marks = ss_marks,
-};
 
 static unsigned level_shift(unsigned level)
 {
@@ -154,285 +55,291 @@ static bool beyond(uint64_t addr, unsigned levels)
     return addr >> level_shift(levels + 1);
 }
 
-/* Check and interpret what was read at @level. */
-static VtdFault decode_entry(const Stage *stage, uint64_t raw, unsigned level,
-                             Entry *e)
+SPECIALISED bool is_leaf(uint64_t raw, unsigned level)
 {
-    const Format *format = stage->format;
+    return level == 1 || (level <= 3 && (raw & VTD_FS_PS));
+}
 
-    if (!format->present(raw)) {
-        return stage->faults.not_present;
+/* What is wrong with an entry that was read at @level. */
+SPECIALISED VtdFault check_entry(const VtdWalk *walk, const Format *format,
+                                 uint64_t raw, unsigned level)
+{
+    if (!(raw & format->present)) {
+        return format->faults(walk)->not_present;
     }
-    e->raw = raw;
-    e->leaf = level == 1 || (level <= 3 && (raw & VTD_FS_PS));
-    e->perm = format->perm(stage, raw);
-    e->user = format->user(raw);
-    if (raw & (e->leaf ? stage->leaf_rsvd : stage->table_rsvd)[level]) {
-        return stage->faults.reserved;
+    if (raw & format->reserved(walk->caps, level, is_leaf(raw, level))) {
+        return format->faults(walk)->reserved;
     }
     return VTD_FAULT_NONE;
 }
 
-static VtdFault walk_stage(const Stage *stage, uint64_t addr, bool write,
-                           Result *out);
-
-/* The place of an entry of @stage in memory, through the stage below.  @write:
- * it will be written, which makes its page dirty there. */
-static VtdFault entry_place(const Stage *stage, uint64_t addr, bool root,
-                            bool write, uint64_t *gpa, bool *writable)
+/* The bits that the use of an entry sets, which ends @trail.  A write that is
+ * forbidden does not make the page dirty. */
+SPECIALISED uint64_t marks(const VtdWalk *walk, const Format *format,
+                           Trail trail, bool write)
 {
-    Result place;
+    bool dirties = write && (format->perm(walk, trail) & VTD_PERM_WRITE) &&
+                   (format->user(trail) || walk->access.supervisor);
+
+    return format->accessed(walk->config) |
+           (dirties ? format->dirty(walk->config) : 0);
+}
+
+static VtdFault walk_second_stage(const VtdWalk *walk, uint64_t addr,
+                                  bool write, Result *out);
+
+/* Where an entry lies. */
+typedef struct Place {
+    uint64_t addr; /* as the entry above leads there */
+    uint64_t gpa;
+    unsigned level;
+    bool writable;
+} Place;
+
+SPECIALISED bool in_root_table(const VtdWalk *walk, const Format *format,
+                               const Place *place)
+{
+    return place->level == format->levels(walk->config);
+}
+
+/* Find the place in memory, through the second stage if the format says so.
+ * @write: it will be written, which makes its page dirty there. */
+SPECIALISED VtdFault find_place(const VtdWalk *walk, const Format *format,
+                                bool write, Place *place)
+{
+    Result below;
     VtdFault fault;
 
-    *gpa = addr;
-    *writable = true;
-    if (!stage->under) {
+    place->gpa = place->addr;
+    place->writable = true;
+    if (!format->over) {
         return VTD_FAULT_NONE;
     }
-    if (beyond(addr, stage->under->levels)) {
+    if (beyond(place->addr, walk->config->ss_levels)) {
         return VTD_FAULT_FS_TABLE_BEYOND_WIDTH;
     }
-    fault = walk_stage(stage->under, addr, write, &place);
+    fault = walk_second_stage(walk, place->addr, write, &below);
     if (fault) {
         return fault;
     }
-    if (!(place.perm & VTD_PERM_READ)) {
-        return root ? VTD_FAULT_FS_ROOT_NO_READ : VTD_FAULT_FS_TABLE_NO_READ;
+    if (!(below.perm & VTD_PERM_READ)) {
+        return in_root_table(walk, format, place) ? VTD_FAULT_FS_ROOT_NO_READ
+                                                  : VTD_FAULT_FS_TABLE_NO_READ;
     }
-    *gpa = place.addr;
-    *writable = place.perm & VTD_PERM_WRITE;
+    place->gpa = below.addr;
+    place->writable = below.perm & VTD_PERM_WRITE;
     return VTD_FAULT_NONE;
 }
 
 /*
- * Read the entry at @addr, check it, and set the marks that its use needs.
- * The compare-and-exchange makes sure that marks are only put on the very
- * entry that was checked.
+ * Set @missing in the entry that was read as @raw.  The compare-and-exchange
+ * makes sure that marks are only put on the very entry that was checked.
+ * *@set: they are, the entry has not become another one.
  */
-static VtdFault use_entry(const Stage *stage, uint64_t addr, unsigned level,
-                          bool write, Entry *e)
+SPECIALISED VtdFault set_marks(const VtdWalk *walk, const Format *format,
+                               Place *place, uint64_t raw, uint64_t missing,
+                               bool *set)
 {
-    const VtdEnv *env = stage->env;
-    bool root = level == stage->levels;
-    uint64_t gpa;
-    bool writable;
-    VtdFault fault = entry_place(stage, addr, root, false, &gpa, &writable);
+    const VtdEnv *env = walk->env;
+    VtdFault fault = VTD_FAULT_NONE;
+
+    if (format->over && place->writable && walk->config->ss_accessed_dirty) {
+        fault = find_place(walk, format, true, place);
+    }
+    if (fault) {
+        return fault;
+    }
+    if (!place->writable) {
+        return VTD_FAULT_FS_TABLE_NO_WRITE;
+    }
+    switch (env->cas64(env->opaque, place->gpa, raw, raw | missing)) {
+    case VTD_CAS_DONE:
+        *set = true;
+        return VTD_FAULT_NONE;
+    case VTD_CAS_CHANGED:
+        *set = false;
+        return VTD_FAULT_NONE;
+    default:
+        return format->faults(walk)->update;
+    }
+}
+
+/*
+ * Read the entry at @place, which @trail leads to, check it, and set the marks
+ * that its use needs.  On success it is in @raw and @trail.
+ */
+SPECIALISED VtdFault use_entry(const VtdWalk *walk, const Format *format,
+                               Place *place, bool write, Trail *trail,
+                               uint64_t *raw)
+{
+    const VtdEnv *env = walk->env;
+    VtdFault fault = find_place(walk, format, false, place);
 
     for (unsigned i = 0; !fault && i < UPDATE_ATTEMPTS; i++) {
-        uint64_t raw;
-        uint64_t marks;
-        bool dirties;
+        uint64_t missing;
+        bool set = true;
+        Trail now;
 
-        if (!env->load64(env->opaque, gpa, &raw)) {
-            return root ? stage->faults.root_access : stage->faults.access;
+        if (!env->load64(env->opaque, place->gpa, raw)) {
+            const StageFaults *faults = format->faults(walk);
+
+            return in_root_table(walk, format, place) ? faults->root_access
+                                                      : faults->access;
         }
-        fault = decode_entry(stage, raw, level, e);
+        fault = check_entry(walk, format, *raw, place->level);
         if (fault) {
             return fault;
         }
-        /* A write that the entry forbids does not make the page dirty. */
-        dirties = write && (e->perm & VTD_PERM_WRITE) &&
-                  (e->user || stage->supervisor);
-        marks = stage->format->marks(stage, e, dirties);
-        if ((raw & marks) == marks) {
+        now = (Trail){ trail->all & *raw, trail->any | *raw };
+        missing = ~*raw & marks(walk, format, now,
+                                write && is_leaf(*raw, place->level));
+        if (missing) {
+            fault = set_marks(walk, format, place, *raw, missing, &set);
+        }
+        if (!fault && set) {
+            *raw |= missing;
+            *trail = now;
             return VTD_FAULT_NONE;
-        }
-        if (writable && stage->under && stage->config->ss_accessed_dirty) {
-            fault = entry_place(stage, addr, root, true, &gpa, &writable);
-            if (fault) {
-                return fault;
-            }
-        }
-        if (!writable) {
-            return VTD_FAULT_FS_TABLE_NO_WRITE;
-        }
-        switch (env->cas64(env->opaque, gpa, raw, raw | marks)) {
-        case VTD_CAS_DONE:
-            e->raw = raw | marks;
-            return VTD_FAULT_NONE;
-        case VTD_CAS_CHANGED:
-            break;
-        case VTD_CAS_FAILED:
-            return stage->faults.update;
         }
     }
-    return fault ? fault : stage->faults.update;
+    return fault ? fault : format->faults(walk)->update;
 }
 
-static VtdFault walk_stage(const Stage *stage, uint64_t addr, bool write,
-                           Result *out)
+/* @last_table: as VtdWalk's. */
+SPECIALISED VtdFault walk_stage(const VtdWalk *walk, const Format *format,
+                                uint64_t addr, bool write,
+                                uint64_t *last_table, Result *out)
 {
-    uint64_t table = stage->root;
+    unsigned level = format->levels(walk->config);
+    uint64_t table = format->root(walk->config);
+    Trail trail = { .all = ~0ull };
 
-    out->perm = VTD_PERM_READ | VTD_PERM_WRITE | VTD_PERM_EXEC;
-    out->user = true;
-    for (unsigned level = stage->levels; level > 0; level--) {
+    if (*last_table) {
+        level = 1;
+        table = *last_table & VTD_PTE_ADDR;
+        trail = trail_to_table(*last_table);
+    }
+    for (; level > 0; level--) {
         unsigned shift = level_shift(level);
         unsigned index = addr >> shift & ((1u << VTD_LEVEL_BITS) - 1);
-        Entry e;
-        bool allowed = (out->perm & VTD_PERM_WRITE) &&
-                       (out->user || stage->supervisor);
-        VtdFault fault = use_entry(stage, table + index * 8, level,
-                                   write && allowed, &e);
+        Place place = { .addr = table + index * 8, .level = level };
+        Trail before = trail;
+        uint64_t raw = 0;
+        VtdFault fault = use_entry(walk, format, &place, write, &trail, &raw);
 
         if (fault) {
             return fault;
         }
-        out->perm &= e.perm;
-        out->user = out->user && e.user;
-        table = e.raw & VTD_PTE_ADDR;
-        if (e.leaf) {
+        if (is_leaf(raw, level)) {
             uint64_t within = (1ull << shift) - 1;
-            uint64_t marks = stage->format->marks(stage, &e, true);
 
+            if (!*last_table && level == 1) {
+                *last_table = pack_table(table, before);
+            }
+            out->addr = (raw & VTD_PTE_ADDR & ~within) | (addr & within);
             out->shift = shift;
-            out->addr = (table & ~within) | (addr & within);
-            out->dirty = (e.raw & marks) == marks;
+            out->perm = format->perm(walk, trail);
+            out->user = format->user(trail);
+            out->dirty = !(format->dirty(walk->config) & ~raw);
             return VTD_FAULT_NONE;
         }
+        table = raw & VTD_PTE_ADDR;
     }
-    return stage->faults.access; /* not reached: level 1 is a leaf */
+    return format->faults(walk)->access; /* not reached: level 1 is a leaf */
 }
 
-static Stage second_stage(const VtdEnv *env, const VtdCaps *caps,
-                          const VtdConfig *c, VtdAccess access)
+/* Below a first stage; which tables it went through is not kept. */
+static VtdFault walk_second_stage(const VtdWalk *walk, uint64_t addr,
+                                  bool write, Result *out)
 {
-    bool write = access.perm & VTD_PERM_WRITE;
-    Stage stage = {
-        .env = env,
-        .config = c,
-        .format = &second_stage_format,
-        .table_rsvd = caps->ss_table_rsvd,
-        .leaf_rsvd = caps->ss_leaf_rsvd,
-        .root = c->ss_table,
-        .levels = c->ss_levels,
-    };
+    uint64_t last_table = 0;
 
-    if (c->scalable) {
-        stage.faults = (StageFaults){
-            .access = VTD_FAULT_SS_ACCESS,
-            .root_access = VTD_FAULT_SS_ROOT_ACCESS,
-            .not_present = VTD_FAULT_SS_NOT_PRESENT,
-            .reserved = VTD_FAULT_SS_RESERVED,
-            .update = VTD_FAULT_SS_ACCESS,
-        };
-    } else {
-        /* Legacy mode tells "not present" as a lack of permission. */
-        stage.faults = (StageFaults){
-            .access = VTD_FAULT_PAGING_ENTRY_ACCESS,
-            .root_access = VTD_FAULT_CONTEXT_INVALID,
-            .not_present = write ? VTD_FAULT_WRITE : VTD_FAULT_READ,
-            .reserved = VTD_FAULT_PAGING_ENTRY_RESERVED,
-        };
+    return walk_stage(walk, &second_stage_format, addr, write, &last_table,
+                      out);
+}
+
+SPECIALISED VtdFault check_perm(const VtdWalk *walk, uint8_t perm)
+{
+    bool scalable = walk->config->scalable;
+    uint8_t missing = walk->access.perm & ~perm;
+
+    if (!missing) {
+        return VTD_FAULT_NONE;
     }
-    return stage;
-}
-
-static Stage first_stage(const VtdEnv *env, const VtdCaps *caps,
-                         const VtdConfig *c, VtdAccess access,
-                         const Stage *under)
-{
-    return (Stage){
-        .env = env,
-        .config = c,
-        .format = &first_stage_format,
-        .under = under,
-        .table_rsvd = caps->fs_table_rsvd,
-        .leaf_rsvd = caps->fs_leaf_rsvd,
-        .root = c->fs_table,
-        .levels = c->fs_levels,
-        .supervisor = access.supervisor,
-        .faults = {
-            .access = VTD_FAULT_FS_ACCESS,
-            .root_access = VTD_FAULT_FS_ROOT_ACCESS,
-            .not_present = VTD_FAULT_FS_NOT_PRESENT,
-            .reserved = VTD_FAULT_FS_RESERVED,
-            .update = VTD_FAULT_FS_UPDATE,
-        },
-    };
-}
-
-static VtdFault check_perm(const VtdConfig *c, const VtdAccess access,
-                           uint8_t perm)
-{
-    uint8_t missing = access.perm & ~perm;
-
     if (missing & VTD_PERM_WRITE) {
-        return c->scalable ? VTD_FAULT_SM_WRITE : VTD_FAULT_WRITE;
+        return scalable ? VTD_FAULT_SM_WRITE : VTD_FAULT_WRITE;
     }
     if (missing & VTD_PERM_READ) {
-        return c->scalable ? VTD_FAULT_SM_READ : VTD_FAULT_READ;
+        return scalable ? VTD_FAULT_SM_READ : VTD_FAULT_READ;
     }
-    if (missing & VTD_PERM_EXEC) {
-        return VTD_FAULT_SM_NO_EXECUTE;
-    }
-    return VTD_FAULT_NONE;
+    return VTD_FAULT_SM_NO_EXECUTE;
 }
 
 /* The first write to a page that is not dirty has to walk, to mark it. */
-static void keep_clean(Result *r)
+SPECIALISED void keep_clean(Result *r)
 {
     if (!r->dirty) {
         r->perm &= ~VTD_PERM_WRITE;
     }
 }
 
-static VtdFault walk_second(const Stage *ss, const VtdConfig *c, uint64_t iova,
-                            VtdAccess access, Result *r)
+SPECIALISED VtdFault walk_second(VtdWalk *walk, uint64_t iova, Result *r)
 {
-    bool write = access.perm & VTD_PERM_WRITE;
+    bool write = walk->access.perm & VTD_PERM_WRITE;
     VtdFault fault;
 
-    if (beyond(iova, ss->levels)) {
-        return c->scalable ? VTD_FAULT_SM_BEYOND_MGAW : VTD_FAULT_BEYOND_MGAW;
+    if (beyond(iova, walk->config->ss_levels)) {
+        return walk->config->scalable ? VTD_FAULT_SM_BEYOND_MGAW
+                                      : VTD_FAULT_BEYOND_MGAW;
     }
-    fault = walk_stage(ss, iova, write, r);
-    if (fault) {
-        return fault;
+    fault = walk_stage(walk, &second_stage_format, iova, write,
+                       &walk->last_table, r);
+    if (!fault) {
+        fault = check_perm(walk, r->perm);
+        keep_clean(r);
     }
-    fault = check_perm(c, access, r->perm);
-    keep_clean(r);
     return fault;
 }
 
-static VtdFault walk_first(const Stage *fs, const VtdConfig *c, uint64_t iova,
-                           VtdAccess access, Result *r)
+SPECIALISED VtdFault walk_first(VtdWalk *walk, const Format *format,
+                                uint64_t iova, Result *r)
 {
+    bool write = walk->access.perm & VTD_PERM_WRITE;
     VtdFault fault;
 
-    if ((access.perm & VTD_PERM_EXEC) && !c->execute_enable) {
+    if ((walk->access.perm & VTD_PERM_EXEC) && !walk->config->execute_enable) {
         return VTD_FAULT_SM_EXECUTE_DISABLED;
     }
-    if (!canonical(iova, fs->levels)) {
+    if (!canonical(iova, walk->config->fs_levels)) {
         return VTD_FAULT_SM_NOT_CANONICAL;
     }
-    fault = walk_stage(fs, iova, access.perm & VTD_PERM_WRITE, r);
+    fault = walk_stage(walk, format, iova, write, &walk->last_table, r);
     if (fault) {
         return fault;
     }
-    if (!access.supervisor && !r->user) {
+    if (!walk->access.supervisor && !r->user) {
         return VTD_FAULT_SM_PRIVILEGE;
     }
-    fault = check_perm(c, access, r->perm);
+    fault = check_perm(walk, r->perm);
     keep_clean(r);
     return fault;
 }
 
 /* The first stage's result through the second stage. */
-static VtdFault walk_below(const Stage *ss, const VtdConfig *c,
-                           VtdAccess access, Result *r)
+static VtdFault walk_below(const VtdWalk *walk, Result *r)
 {
     Result below;
     VtdFault fault;
 
-    if (beyond(r->addr, ss->levels)) {
+    if (beyond(r->addr, walk->config->ss_levels)) {
         return VTD_FAULT_SM_BEYOND_SECOND_STAGE;
     }
-    fault = walk_stage(ss, r->addr, access.perm & VTD_PERM_WRITE, &below);
+    fault = walk_second_stage(walk, r->addr,
+                              walk->access.perm & VTD_PERM_WRITE, &below);
     if (fault) {
         return fault;
     }
-    fault = check_perm(c, access, below.perm);
+    fault = check_perm(walk, below.perm);
     keep_clean(&below);
     r->addr = below.addr;
     r->perm &= below.perm;
@@ -442,35 +349,32 @@ static VtdFault walk_below(const Stage *ss, const VtdConfig *c,
     return fault;
 }
 
-VtdFault vtd_check_privilege(const VtdConfig *config, VtdAccess access)
+static VtdFault walk_nested(VtdWalk *walk, uint64_t iova, Result *r)
 {
-    if (access.supervisor && config->scalable && !config->supervisor_enable) {
-        return VTD_FAULT_SM_SUPERVISOR_DISABLED;
-    }
-    return VTD_FAULT_NONE;
+    VtdFault fault = walk_first(walk, &nested_format, iova, r);
+
+    return fault ? fault : walk_below(walk, r);
 }
 
-VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
-                  const VtdConfig *config, uint64_t iova, VtdAccess access,
-                  VtdMapping *out)
+VtdFault vtd_walk(VtdWalk *walk, uint64_t iova, VtdMapping *out)
 {
-    Stage ss = second_stage(env, caps, config, access);
-    Stage fs = first_stage(env, caps, config, access,
-                           config->kind == VTD_NESTED ? &ss : NULL);
+    VtdFault fault = vtd_check_privilege(walk->config, walk->access);
     uint64_t within;
-    VtdFault fault = vtd_check_privilege(config, access);
     Result r;
 
     if (fault) {
         return fault;
     }
-    if (config->kind == VTD_SECOND_STAGE) {
-        fault = walk_second(&ss, config, iova, access, &r);
-    } else {
-        fault = walk_first(&fs, config, iova, access, &r);
-        if (!fault && config->kind == VTD_NESTED) {
-            fault = walk_below(&ss, config, access, &r);
-        }
+    switch (walk->config->kind) {
+    case VTD_SECOND_STAGE:
+        fault = walk_second(walk, iova, &r);
+        break;
+    case VTD_NESTED:
+        fault = walk_nested(walk, iova, &r);
+        break;
+    default:
+        fault = walk_first(walk, &first_stage_format, iova, &r);
+        break;
     }
     if (fault) {
         return fault;
@@ -488,21 +392,15 @@ VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
 bool vtd_second_stage_entry(const VtdCaps *caps, uint64_t raw, unsigned level,
                             VtdEntry *entry)
 {
-    Stage stage = {
-        .format = &second_stage_format,
-        .table_rsvd = caps->ss_table_rsvd,
-        .leaf_rsvd = caps->ss_leaf_rsvd,
-        .faults = { .not_present = VTD_FAULT_SS_NOT_PRESENT,
-                    .reserved = VTD_FAULT_SS_RESERVED },
-    };
-    Entry e;
+    bool leaf = is_leaf(raw, level);
 
-    if (decode_entry(&stage, raw, level, &e)) {
+    if (!(raw & second_stage_format.present) ||
+        (raw & ss_reserved(caps, level, leaf))) {
         return false;
     }
     *entry = (VtdEntry){
-        .leaf = e.leaf,
-        .perm = e.perm,
+        .leaf = leaf,
+        .perm = ss_perm(NULL, (Trail){ .all = raw }),
         .addr = raw & VTD_PTE_ADDR,
     };
     return true;

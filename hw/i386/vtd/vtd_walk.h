@@ -24,19 +24,37 @@ typedef struct VtdAccess {
 } VtdAccess;
 
 /* Whether @config lets @access in as far as privilege goes (SRE). */
-VtdFault vtd_check_privilege(const VtdConfig *config, VtdAccess access);
+static inline VtdFault vtd_check_privilege(const VtdConfig *config,
+                                           VtdAccess access)
+{
+    return access.supervisor && config->scalable && !config->supervisor_enable
+               ? VTD_FAULT_SM_SUPERVISOR_DISABLED
+               : VTD_FAULT_NONE;
+}
+
+/* What a walk works with. */
+typedef struct VtdWalk {
+    const VtdEnv *env;
+    const VtdCaps *caps;
+    const VtdConfig *config; /* not VTD_PASS_THROUGH */
+    VtdAccess access;
+    /*
+     * In: the last table for the address as an earlier walk has left it here,
+     * or 0.  Out: the one that this walk has used, or 0: of the first stage if
+     * there is one, else of the second.
+     */
+    uint64_t last_table;
+} VtdWalk;
 
 /*
- * Translate @iova with @config, which is not VTD_PASS_THROUGH, for @access.
+ * Translate @iova as @walk says.
  * Accessed and dirty bits are updated: the first stage's, and the second's with
  * SSADE.  On VTD_FAULT_NONE @out is the largest page around @iova that maps in
  * one piece, with the permissions that hold for requests of the same privilege
  * without another walk (no write while a dirty bit is clear).  No lock is
  * taken.
  */
-VtdFault vtd_walk(const VtdEnv *env, const VtdCaps *caps,
-                  const VtdConfig *config, uint64_t iova, VtdAccess access,
-                  VtdMapping *out);
+VtdFault vtd_walk(VtdWalk *walk, uint64_t iova, VtdMapping *out);
 
 /* Decode the second-stage entry @raw at @level.  False: it is not present, or
  * has reserved bits set. */
