@@ -128,9 +128,14 @@ def curves(points):
              for tick in up.ticks()]
     parts += [text(52, up(tick) + 4, f'{tick:g}', 'end')
               for tick in up.ticks()]
+    last = 0
     for x in sorted({x for p in points.values() for x, _ in p}):
-        parts.append(text(across(x), 280, f'{x}', 'middle'))
-    for name, places in points.items():
+        if across(x) > last + 30:
+            last = across(x)
+            parts.append(text(last, 280, f'{x}', 'middle'))
+    # From below up, so that names at the ends keep clear of each other.
+    under = 300
+    for name, places in sorted(points.items(), key=lambda p: max(p[1])[1]):
         path = ' '.join(f'{across(x):.1f},{up(y):.1f}'
                         for x, y in sorted(places))
         parts.append(f'<polyline points="{path}" fill="none" stroke-width="2"'
@@ -138,7 +143,8 @@ def curves(points):
         parts += [dot(across(x), up(y), name, 3, f'{y:.0f} ns')
                   for x, y in places]
         x, y = max(places)
-        parts.append(text(across(x) + 8, up(y) + 4, name))
+        under = min(up(y) + 4, under - 13)
+        parts.append(text(across(x) + 8, under, name))
     return svg(290, parts)
 
 

@@ -46,8 +46,9 @@ class Row:
     floor: bool = False        # makes sense without a vIOMMU
     timed: bool = True         # part of make bench
     counted: bool = True       # part of make bench-instructions
+    # Not with BENCH=short:
     rare: bool = False         # a few rounds are enough
-    slow: bool = False         # once is enough, and not with BENCH=short
+    slow: bool = False         # once is enough
     stock_counted: bool = True
     beside_stock: bool = True  # must not cost more than stock
     flat: str = None           # the row that this one may cost 1.1 times of
@@ -228,7 +229,7 @@ def working_set_rows():
     for mode, kind, most in (('legacy4', 'legacy', 700),
                              ('first4', 'first', 710),
                              ('nested', 'nested', 710)):
-        for pages in (16, 1000, 1025, 4096, 65536):
+        for pages in (16, 256, 1000, 1025, 4096, 65536):
             yield AccessRow(
                 name=f'set/{mode}-{pages}', group='working set', kind=kind,
                 mode=mode, pages=pages, floor=True, rare=pages > 4096,

@@ -4,7 +4,8 @@ import dataclasses
 import re
 
 import descriptors as d
-from rows import TRANSLATE, Figures, Row, Target, Wrong, expected_sum, place
+from rows import (TRANSLATE, Figures, Row, Target, Wrong, accesses,
+                  expected_sum, place)
 from rows_queue import SCOPES
 from variants import DEVFNS, OURS, PASIDS, STOCK
 
@@ -100,6 +101,26 @@ class PasidRow(Row):
         return figures
 
 
+@dataclasses.dataclass(kw_only=True)
+class ReuseRow(PasidRow):
+    """A translation with each PASID after all entries were invalidated."""
+
+    def measure(self, v, seed, counting):
+        use_pasids(v, self.pasids)
+        v.set_mode(MODE)
+        v.fill_ring([d.pasid_cache_global()])
+        passes = max(1, 2000 // self.pasids)
+        count = passes * self.pasids
+        accesses(v, 'dense', MODE, ACCESS=TRANSLATE, PASID=1,
+                 PASIDS=self.pasids, PAGES=1, COUNT=count, BATCH=1,
+                 FLUSH=self.pasids)
+        v.drained()
+        figures = Figures(v.get('NS') / count)
+        if counting:
+            figures.instructions = v.instructions() / count
+        return figures
+
+
 def pasid_rows():
     sid = DEVFNS[0]
     kinds = {name: [SCOPES[name].at(0)] for name in
@@ -115,6 +136,8 @@ def pasid_rows():
         yield PasidRow(name=f'pasid/first-use-{pasids}',
                        target=Target(ns=10e3), unit='PASID',
                        flat='pasid/first-use-64', **shape)
+        yield ReuseRow(name=f'pasid/reuse-{pasids}', unit='access',
+                       flat='pasid/reuse-64', **shape)
         for name, descriptors in kinds.items():
             # Stock caches no PASID entries: nothing to do is no yardstick.
             yield PasidRow(name=f'pasid/{name}-{pasids}', unit='invalidation',

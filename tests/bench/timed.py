@@ -9,10 +9,11 @@ from rows import Wrong
 from session import Session
 from variants import AGAIN, FLOOR, OURS, STOCK, Broken
 
-# (seconds for all rounds, rounds at most, those of rare rows)
-FULL = (360, 21, 5)
-SHORT = (40, 6, 1)
+# Seconds after which no round begins, and rounds at most.
+FULL = (360, 21)
+SHORT = (40, 6)
 LEAST = 3
+RARE = 5             # rounds of rows that take long
 # Where a process has its memory makes a difference that stays for its life, so
 # there are new ones after so many rounds.
 ROUNDS_OF_A_PROCESS = 3
@@ -65,6 +66,10 @@ class Series:
             ratio = limit and self.ratio(OURS, other)
             if ratio and ratio[1] > limit:
                 found.append(f'over {limit:.2f} x {text}')
+        ratio = self.ratio(OURS, STOCK)
+        noise = self.ratio(AGAIN, STOCK) or (1, 1, 1)
+        if self.row.beside_stock and ratio and ratio[1] > max(noise[2], 1):
+            found.append('slower than stock')
         found += [f'{name} over {most:g}'
                   for name, most in target.more.items()
                   if stats.interval(self.more(OURS, name))[0] > most]
@@ -132,9 +137,8 @@ def wanted(series, number, short):
     row = series.row
     if series.problem or (row.slow and (short or number)):
         return False
-    rare = (SHORT if short else FULL)[2]
     turn, rest = divmod(number, ROUNDS_OF_A_PROCESS)
-    return not row.rare or (rest == 0 and turn < rare)
+    return not row.rare or (rest == 0 and turn < RARE and not short)
 
 
 def one_round(series, session, number, short):
@@ -147,7 +151,7 @@ def one_round(series, session, number, short):
 
 
 def measure(series, log, short):
-    seconds, rounds, _ = SHORT if short else FULL
+    seconds, rounds = SHORT if short else FULL
     start, number = time.monotonic(), 0
     while number < rounds:
         with Session(log, counting=False) as session:
