@@ -117,22 +117,26 @@ def one_access(v, iova):
 
 
 def check_invalidation(v, mode, invalidation):
-    """A page that is moved is seen at its new place after `invalidation`,
-    one that is unmapped is refused."""
+    """A page that is moved is seen at its new place after `invalidation`, one
+    that is unmapped is refused; before it, at least one of these is not."""
     v.fill(2)
     tree = v.world.tree_of(mode)
     at = tree.entry(SCRATCH)
     before = v.world.memory.read(at)
+    stale = False
     try:
         for page, entry in ((0, before), (1, before + PAGE), (None, 0),
                             (0, before)):
             v.world.memory.write(at, entry)
-            v.submit(invalidation)
             wanted = (1, 0) if page is None else (0, data_word(page))
+            stale = one_access(v, SCRATCH) != wanted or stale
+            v.submit(invalidation)
             found = one_access(v, SCRATCH)
             if found != wanted:
                 raise Wrong(f'{v}, {mode}: {found} after an invalidation, '
                             f'not {wanted}')
+        if not stale:
+            raise Wrong(f'{v}, {mode}: nothing was cached')
         if one_access(v, ABSENT)[0] != 1:
             raise Wrong(f'{v}, {mode}: what is not mapped is not refused')
     finally:

@@ -73,4 +73,5 @@ def thread_rows():
             ('global', 'legacy4', 'legacy', d.iotlb_global()),
             ('pasid', 'first4', 'first', d.pasid_iotlb(0))):
         yield FloodRow(name=f'flood/{name}', group='flood of invalidations',
-                       kind=kind, mode=mode, flood=[descriptor])
+                       kind=kind, mode=mode, flood=[descriptor],
+                       target=Target(more={'p99': 1000}))
