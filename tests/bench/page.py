@@ -12,6 +12,7 @@ body { font: 15px/1.5 sans-serif; max-width: 60em; margin: 2em auto;
        padding: 0 1em; color: #222; background: #fff }
 svg { width: 100%; height: auto; font: 12px sans-serif }
 svg text { fill: #333 } .grid { stroke: #ddd } .one { stroke: #888 }
+td, th { padding: 0 1em 0 0; text-align: left }
 h2 { margin-top: 2em } .key span { margin-right: 1.5em }
 '''
 
@@ -163,6 +164,23 @@ def working_sets(rows, median):
                    for mode, points in modes.items())
 
 
+def further(rows, median):
+    """A table of what rows tell besides a time."""
+    lines = []
+    for name, row in rows.items():
+        for what in (row['more'].get('ours') or [{}])[0]:
+            cells = [f'{median([more[what] for more in row["more"][v]]):,.4g}'
+                     if row['more'].get(v) else ''
+                     for v in ('floor', 'stock', 'ours')]
+            lines.append('<tr>' + ''.join(
+                f'<td>{html.escape(cell)}</td>'
+                for cell in (name, what, *cells)) + '</tr>')
+    if not lines:
+        return ''
+    return ('<table><tr><th></th><th></th><th>no vIOMMU</th><th>stock</th>'
+            f'<th>ours</th></tr>{"".join(lines)}</table>')
+
+
 def key():
     names = {'floor': 'no vIOMMU', 'stock': 'stock', 'ours': 'ours',
              'again': 'stock against stock', 'target': 'target'}
@@ -196,6 +214,7 @@ def page(times, instructions, median):
         measured = {n: ({v: median(t) for v, t in r['ns'].items() if t},
                         r['target']['ns']) for n, r in rows.items()}
         parts.append('<h3>ns per operation</h3>' + absolutes(measured))
+        parts.append(further(rows, median))
     for group, rows in groups_of(instructions).items():
         counts = {n: (r['count'], r['target']) for n, r in rows.items()}
         parts.append(f'<h2>{html.escape(group)}: instructions per operation'
