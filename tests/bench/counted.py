@@ -79,8 +79,12 @@ def families(rows, log, verbose):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         tasks = [pool.submit(measure_family, group, log, verbose)
                  for group in members.values()]
-        for task in tasks:
-            yield from task.result()
+        try:
+            for task in tasks:
+                yield from task.result()
+        except BaseException:
+            Session.stop_all()
+            raise
 
 
 class Report:

@@ -5,7 +5,7 @@ import os
 
 from callgrind import Callgrind
 from guest_memory import World
-from variants import DEVFNS, HOST_DEVFN, TOP, Variant
+from variants import DEVFNS, HOST_DEVFN, TOP, Broken, Variant
 
 
 @dataclasses.dataclass
@@ -18,12 +18,25 @@ class Session:
     """All variants at once; `counting` runs them under callgrind, with files
     that bear the `label`."""
 
+    active = []
+    stopped = False
+
     def __init__(self, log, counting, label=''):
         self.world = World([*DEVFNS, HOST_DEVFN])
         self.log, self.counting, self.label = log, counting, label
         self.variants = {}
 
+    @classmethod
+    def stop_all(cls):
+        """Those of other threads, too: they meet QEMUs that have ended."""
+        cls.stopped = True
+        for session in list(cls.active):
+            for variant in list(session.variants.values()):
+                variant.m.process.kill()
+
     def get(self, name, kind):
+        if self.stopped:
+            raise Broken('interrupted')
         if kind == 'linux':
             return Named(name)
         key = name, kind
@@ -38,9 +51,11 @@ class Session:
         return self.variants[key]
 
     def __enter__(self):
+        self.active.append(self)
         return self
 
     def __exit__(self, *_):
+        self.active.remove(self)
         for variant in self.variants.values():
             variant.end()
         self.world.memory.close()

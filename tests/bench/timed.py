@@ -168,6 +168,8 @@ def run(rows, log, short):
     measure(series, log, short)
     after = circumstances()
     print_table(series)
+    missed = sum(len(s.missed()) for s in series if s.times(OURS))
+    print(f'{missed} targets are missed, by the whole interval')
     print(f'load {before["load"][0]:.1f} to {after["load"][0]:.1f}, stolen '
           f'{after["steal_ticks"] - before["steal_ticks"]} ticks')
     results.save('times', {
