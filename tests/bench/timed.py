@@ -59,7 +59,10 @@ class Series:
             self.figures[name].append(figures)
 
     def missed(self):
-        """Targets on whose wrong side the whole interval lies."""
+        """Targets on whose wrong side the whole interval lies; a few figures
+        have none."""
+        if len(self.times(OURS)) < LEAST:
+            return []
         target, found = self.row.target, []
         for text, limit, other in (('stock', target.stock, STOCK),
                                    ('floor', target.floor, FLOOR)):
