@@ -14,6 +14,7 @@
 #include "hw/misc/ats_iommu.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/qdev-properties.h"
+#include "intel_iommu_container.h"
 #include "intel_iommu_drain.h"
 #include "intel_iommu_features.h"
 #include "intel_iommu_properties.h"
@@ -158,7 +159,6 @@ static VtdOptions options(IntelIOMMUState *s)
         .eim = s->intr_eim == ON_OFF_AUTO_ON,
         .snoop_control = s->snoop_control,
         .stale_tm = s->stale_tm,
-        .caching_mode = s->report_caching_mode,
         .drain = s->dma_drain,
         .fault_records = may_nest ? VTD_MAX_FAULT_RECORDS : 1,
         .mask_order = may_nest ? s->aw_bits - VTD_PAGE_SHIFT :
@@ -227,6 +227,7 @@ static void intel_iommu_realize(DeviceState *dev, Error **errp)
     vtd_interrupts_init(s);
     vtd_spaces_init(s);
     vtd_host_init(s);
+    vtd_containers_init();
     vtd_stats_init(s);
     s->machine_done.notify = machine_done;
     qemu_add_machine_init_done_notifier(&s->machine_done);
@@ -275,6 +276,7 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_VTD_FEATURE("rps", VTD_FEATURE_RPS),
     DEFINE_PROP_VTD_FEATURE("prs", VTD_FEATURE_PRS),
     DEFINE_PROP_VTD_FEATURE("nwfs", VTD_FEATURE_NWFS),
+    DEFINE_PROP_VTD_HOST_UAPI("host-uapi", host_uapi),
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 0),
     DEFINE_PROP_UINT16("x-pasid-cap-offset", IntelIOMMUState,
                        pasid_cap_offset, 0),

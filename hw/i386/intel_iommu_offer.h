@@ -26,6 +26,7 @@ typedef enum VtdBackend {
 typedef struct VtdOffer {
     const char *device; /* for messages */
     VtdBackend backend;
+    const char *why_no_backend; /* a clause, where there is none */
     uint64_t has;   /* VTD_NEED_BIT()s, as far as they are known */
     uint64_t asked; /* those that were asked for */
     uint16_t error[VTD_NEEDS]; /* errno where a call was refused */

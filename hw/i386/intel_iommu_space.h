@@ -120,6 +120,10 @@ void vtd_host_machine_ready(IntelIOMMUState *s);
 VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
                              unsigned count, unsigned *done);
 
+/* PASIDs for the guest, from the host; as in VtdEnv. */
+bool vtd_host_pasid_alloc(IntelIOMMUState *s, uint32_t *pasid);
+bool vtd_host_pasid_free(IntelIOMMUState *s, uint32_t pasid);
+
 /* The unit was reset: every device is untranslated again. */
 void vtd_host_reset(IntelIOMMUState *s);
 
