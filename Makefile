@@ -47,11 +47,11 @@ demo: all kernel
 
 bench: build/config.mak
 	@scripts/build-bench
-	@tests/bench/run $(if $(filter short,$(BENCH)),--short) $(ROW)
+	@set -f; tests/bench/run $(if $(filter short,$(BENCH)),--short) $(ROW)
 
 bench-instructions: build/config.mak
 	@scripts/build-bench
-	@tests/bench/run --instructions $(if $(PROFILE),-v) $(ROW)
+	@set -f; tests/bench/run --instructions $(if $(PROFILE),-v) $(ROW)
 
 clean:
 	rm -rf build
