@@ -16,6 +16,7 @@
 #include "hw/qdev-properties.h"
 #include "intel_iommu_drain.h"
 #include "intel_iommu_features.h"
+#include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
 #include "qapi/error.h"
@@ -220,6 +221,7 @@ static bool unit_create(IntelIOMMUState *s, Error **errp)
         return false;
     }
     s->unit = unit;
+    s->ram = vtd_ram_new();
     return true;
 }
 

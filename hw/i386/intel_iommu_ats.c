@@ -13,6 +13,7 @@
 #include "intel_iommu_drain.h"
 #include "intel_iommu_space.h"
 #include "qemu/lockable.h"
+#include "qemu/rcu.h"
 #include "trace/trace-hw_i386_vtd.h"
 
 /* PASIDs of a device whose configuration is kept; that of others is decoded for
@@ -119,6 +120,7 @@ static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
 static bool ats_request_translation(AtsDevice *dev, const AtsRequest *request,
                                     uint64_t iova, AtsTranslation *out)
 {
+    RCU_READ_LOCK_GUARD();
     VtdUnit *unit = dev->iommu_state->unit;
     VtdSource spare;
     VtdSource *source = source_of(dev, request, &spare);

@@ -8,6 +8,7 @@
 #include "exec/address-spaces.h"
 #include "hw/i386/apic_internal.h"
 #include "intel_iommu_drain.h"
+#include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
 #include "qemu/atomic.h"
 #include "qemu/log.h"
@@ -22,6 +23,14 @@ static const MemTxAttrs memory_only = { .memory = 1 };
 
 static bool env_read(void *opaque, uint64_t gpa, void *buf, size_t len)
 {
+    IntelIOMMUState *s = opaque;
+    RCU_READ_LOCK_GUARD();
+    const void *p = vtd_ram_at(s->ram, gpa, len);
+
+    if (p) {
+        memcpy(buf, p, len);
+        return true;
+    }
     return address_space_read_full(&address_space_memory, gpa, memory_only,
                                    buf, len) == MEMTX_OK;
 }
@@ -47,15 +56,20 @@ static uint64_t *quadword_at(uint64_t gpa, bool is_write)
     return memory_region_get_ram_ptr(mr) + offset;
 }
 
+/* Callers of vtd_translate() are in an RCU read section. */
 static bool env_load64(void *opaque, uint64_t gpa, uint64_t *value)
 {
-    RCU_READ_LOCK_GUARD();
-    uint64_t *p = quadword_at(gpa, false);
+    IntelIOMMUState *s = opaque;
+    const uint64_t *p = vtd_ram_at(s->ram, gpa, sizeof(*p));
 
-    if (p) {
-        *value = le64_to_cpu(qatomic_read__nocheck(p));
+    if (unlikely(!p)) {
+        p = quadword_at(gpa, false);
     }
-    return p;
+    if (unlikely(!p)) {
+        return false;
+    }
+    *value = le64_to_cpu(qatomic_read__nocheck(p));
+    return true;
 }
 
 static VtdCas env_cas64(void *opaque, uint64_t gpa, uint64_t expected,

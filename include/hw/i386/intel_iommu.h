@@ -29,6 +29,7 @@ typedef struct VtdUnit VtdUnit;
 typedef struct VtdAddressSpace VtdAddressSpace;
 typedef struct VtdDrain VtdDrain;
 typedef struct VtdHost VtdHost;
+typedef struct VtdRam VtdRam;
 typedef struct VtdStream VtdStream;
 
 /* Features with a property of the kind on, off, auto: see
@@ -69,6 +70,7 @@ struct IntelIOMMUState {
     MemoryRegion ioapic_root;
     AddressSpace ioapic_as;
     VtdUnit *unit;              /* the model */
+    VtdRam *ram;                /* guest memory, as the model reads it */
     VtdHost *host;              /* passed-through devices */
     GHashTable *spaces;         /* VtdAddressSpace by (bus, devfn, PASID) */
     QLIST_HEAD(, VtdAddressSpace) notified_spaces; /* have IOMMU notifiers */
