@@ -5,7 +5,7 @@
 LAYERS := unit fuzz qtest host libvirt guest rig
 
 .DEFAULT_GOAL := all
-.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-sva check-stock check-coverage
+.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-sva check-stock check-coverage bench bench-instructions
 
 build/config.mak:
 	@./configure
@@ -42,6 +42,14 @@ demo: all kernel
 	@tests/rig/build
 	@tests/rig/demo
 
+bench: build/config.mak
+	@scripts/build-bench
+	@tests/bench/run $(if $(filter short,$(BENCH)),--short) $(ROW)
+
+bench-instructions: build/config.mak
+	@scripts/build-bench
+	@tests/bench/run --instructions $(if $(PROFILE),-v) $(ROW)
+
 clean:
 	rm -rf build
 
@@ -53,6 +61,9 @@ help:
 	@echo 'make check-sva    processes that share their address space with a device'
 	@echo 'make check-stock  compare with the same QEMU that has its own intel-iommu'
 	@echo 'make check-coverage  how much of the model its unit tests run'
+	@echo 'make bench        what it costs, beside the same QEMU with its own intel-iommu;'
+	@echo '                  BENCH=short: a minute; ROW=PATTERN: these rows only'
+	@echo 'make bench-instructions  the same in instructions, exact, with targets'
 	@echo 'make check-style  layout and first lines of the source files'
 	@echo 'make kernel       build/kernel: the Linux kernel of the rig'
 	@echo 'make san          a second build with sanitizers (see ./configure --help)'

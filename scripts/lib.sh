@@ -102,6 +102,14 @@ config() {
     [ ! -f "$BUILD/config.mak" ] || sed -n "s/^$1=//p" "$BUILD/config.mak"
 }
 
+# Where the firmware of this machine is, as options of QEMU.
+firmware_options() {
+    local folder
+    for folder in /usr/share/seabios /usr/share/qemu /usr/lib/ipxe/qemu; do
+        [ ! -d "$folder" ] || printf ' -L %s' "$folder"
+    done
+}
+
 debian_release() {
     local VERSION_ID='' ID=''
     # shellcheck disable=SC1091

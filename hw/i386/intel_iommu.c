@@ -16,13 +16,12 @@
 #include "hw/qdev-properties.h"
 #include "intel_iommu_drain.h"
 #include "intel_iommu_features.h"
+#include "intel_iommu_properties.h"
 #include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
 #include "qapi/error.h"
-#include "qapi/visitor.h"
 #include "qemu/main-loop.h"
-#include "qobject/qbool.h"
 #include "system/kvm.h"
 #include "system/runstate.h"
 #include "system/system.h"
@@ -143,35 +142,16 @@ static bool settle_eim(IntelIOMMUState *s, Error **errp)
     return true;
 }
 
-/* Everything that shared virtual memory needs, as later versions of QEMU's own
- * device check it. */
-static bool check_svm(IntelIOMMUState *s, Error **errp)
-{
-    bool has_pasids = s->pasid_bits || s->pasid_mode;
-
-    if (s->svm && !(X86_IOMMU_DEVICE(s)->dt_supported && s->first_stage.on &&
-                    s->dma_translation && has_pasids)) {
-        error_setg(errp, "intel-iommu: svm=on needs device-iotlb=on,"
-                         "x-flts=on,pasid-bits=N (N at most 20) and "
-                         "dma-translation=on");
-        return false;
-    }
-    return true;
-}
-
 /* What QEMU's own device reports as CAP.MAMV. */
 #define STOCK_MASK_ORDER 18
 
 static VtdOptions options(IntelIOMMUState *s)
 {
     X86IOMMUState *x86 = X86_IOMMU_DEVICE(s);
-    bool all_pasids = s->pasid_mode && !s->pasid_bits;
+    bool may_nest = s->feature[VTD_FEATURE_NESTED] != ON_OFF_AUTO_OFF;
     VtdOptions o = {
         .aw_bits = s->aw_bits,
-        .pasid_bits = all_pasids ? VTD_PASID_MAX_BITS : s->pasid_bits,
-        .scalable_mode = s->scalable_mode.on,
-        .first_stage = s->first_stage.on,
-        .nested = s->nested,
+        .pasid_bits = vtd_features_pasid_bits(s),
         .device_tlb = x86->dt_supported,
         .pass_through = x86->pt_supported,
         .dma_translation = s->dma_translation,
@@ -181,9 +161,9 @@ static VtdOptions options(IntelIOMMUState *s)
         .stale_tm = s->stale_tm,
         .caching_mode = s->report_caching_mode,
         .drain = s->dma_drain,
-        .fault_records = s->nested ? VTD_MAX_FAULT_RECORDS : 1,
-        .mask_order = s->nested ? s->aw_bits - VTD_PAGE_SHIFT :
-                                  STOCK_MASK_ORDER,
+        .fault_records = may_nest ? VTD_MAX_FAULT_RECORDS : 1,
+        .mask_order = may_nest ? s->aw_bits - VTD_PAGE_SHIFT :
+                                 STOCK_MASK_ORDER,
     };
 
     if (s->fault_records) {
@@ -204,8 +184,11 @@ void vtd_recompose(IntelIOMMUState *s)
 
 static void machine_done(Notifier *notifier, void *data)
 {
-    vtd_features_settle(container_of(notifier, IntelIOMMUState,
-                                     machine_done));
+    IntelIOMMUState *s = container_of(notifier, IntelIOMMUState,
+                                      machine_done);
+
+    vtd_features_freeze(s);
+    vtd_host_machine_ready(s);
 }
 
 static bool unit_create(IntelIOMMUState *s, Error **errp)
@@ -229,11 +212,12 @@ static void intel_iommu_realize(DeviceState *dev, Error **errp)
 {
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(dev);
 
-    if (!settle_eim(s, errp) || !check_svm(s, errp) ||
+    if (!settle_eim(s, errp) || !vtd_features_start(s, errp) ||
         !unit_create(s, errp)) {
         return;
     }
-    s->caching_mode = s->report_caching_mode || s->nested;
+    s->caching_mode = s->report_caching_mode ||
+                      s->feature[VTD_FEATURE_NESTED] != ON_OFF_AUTO_OFF;
     s->queue_bh = qemu_bh_new_guarded(queue_continue, s,
                                       &dev->mem_reentrancy_guard);
     s->drain = vtd_drain_new(s->queue_bh);
@@ -261,56 +245,6 @@ static void intel_iommu_reset_exit(Object *obj, ResetType type)
     vtd_host_reset(s);
 }
 
-/*
- * A property with two names, off by default.  QEMU sets what one -device gives
- * in an order of its own, so neither name can have the last word.
- */
-static void renamed_get(Object *obj, Visitor *v, const char *name,
-                        void *opaque, Error **errp)
-{
-    VtdRenamed *renamed = object_field_prop_ptr(obj, opaque);
-
-    visit_type_bool(v, name, &renamed->on, errp);
-}
-
-static void renamed_set(Object *obj, Visitor *v, const char *name,
-                        void *opaque, Error **errp)
-{
-    const Property *property = opaque;
-    VtdRenamed *renamed = object_field_prop_ptr(obj, property);
-    bool on;
-
-    if (!visit_type_bool(v, name, &on, errp)) {
-        return;
-    }
-    if (renamed->given && strcmp(renamed->given, name) && renamed->on != on) {
-        error_setg(errp, "intel-iommu: %s=on contradicts %s=off: they are two "
-                         "names of one property, give one of them",
-                   on ? name : renamed->given, on ? renamed->given : name);
-        return;
-    }
-    *renamed = (VtdRenamed){ .on = on, .given = property->name };
-}
-
-/* For the help; really set it would count as given. */
-static void renamed_show_default(ObjectProperty *property,
-                                 const Property *unused)
-{
-    property->defval = QOBJECT(qbool_from_bool(false));
-}
-
-static const PropertyInfo renamed_info = {
-    .type = "bool",
-    .description = "on/off",
-    .get = renamed_get,
-    .set = renamed_set,
-    .set_default_value = renamed_show_default,
-};
-
-#define DEFINE_PROP_RENAMED(name, field) \
-    DEFINE_PROP(name, IntelIOMMUState, field, renamed_info, VtdRenamed, \
-                .set_default = true)
-
 static const Property intel_iommu_properties[] = {
     DEFINE_PROP_UINT32("version", IntelIOMMUState, version, 0),
     DEFINE_PROP_ON_OFF_AUTO("eim", IntelIOMMUState, intr_eim,
@@ -319,8 +253,8 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_UINT8("aw-bits", IntelIOMMUState, aw_bits, 48),
     DEFINE_PROP_BOOL("caching-mode", IntelIOMMUState, report_caching_mode,
                      false),
-    DEFINE_PROP_RENAMED("x-scalable-mode", scalable_mode),
-    DEFINE_PROP_RENAMED("x-flts", first_stage),
+    DEFINE_PROP_VTD_RENAMED("x-scalable-mode", scalable_mode),
+    DEFINE_PROP_VTD_RENAMED("x-flts", first_stage),
     DEFINE_PROP_BOOL("snoop-control", IntelIOMMUState, snoop_control, false),
     DEFINE_PROP_BOOL("x-pasid-mode", IntelIOMMUState, pasid_mode, false),
     DEFINE_PROP_BOOL("dma-drain", IntelIOMMUState, dma_drain, true),
@@ -329,12 +263,13 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_BOOL("stale-tm", IntelIOMMUState, stale_tm, false),
     DEFINE_PROP_VTD_FEATURE_BOOL("fs1gp", VTD_FEATURE_FS1GP),
     /* The names that QEMU 11 has for the same, and what it added. */
-    DEFINE_PROP_RENAMED("scalable-mode", scalable_mode),
-    DEFINE_PROP_RENAMED("fsts", first_stage),
-    DEFINE_PROP_UINT8("pasid-bits", IntelIOMMUState, pasid_bits, 0),
-    DEFINE_PROP_BOOL("svm", IntelIOMMUState, svm, false),
+    DEFINE_PROP_VTD_RENAMED("scalable-mode", scalable_mode),
+    DEFINE_PROP_VTD_RENAMED("fsts", first_stage),
+    DEFINE_PROP_VTD_PASID_BITS("pasid-bits", pasid_bits),
+    DEFINE_PROP_VTD_SWITCH("svm", svm),
     /* Ours. */
-    DEFINE_PROP_BOOL("nested", IntelIOMMUState, nested, false),
+    DEFINE_PROP_VTD_SWITCH("nested", feature[VTD_FEATURE_NESTED]),
+    DEFINE_PROP_VTD_FEATURE("pasid", VTD_FEATURE_PASID),
     DEFINE_PROP_VTD_FEATURE("srs", VTD_FEATURE_SRS),
     DEFINE_PROP_VTD_FEATURE("eafs", VTD_FEATURE_EAFS),
     DEFINE_PROP_VTD_FEATURE("ssads", VTD_FEATURE_SSADS),

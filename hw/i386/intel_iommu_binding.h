@@ -3,9 +3,11 @@
  * Bindings: what the host kernel translates the requests of a passed-through
  * device with, those without PASID or those of one PASID.
  *
- * A binding is in one of three states, and changes when the guest's
+ * A binding is in one of five states, and changes when the guest's
  * configuration does.  If the host refuses, it is blocked; it never falls back
- * to a state that allows more.  BQL held in all functions.
+ * to a state that allows more.  How the kernel is told is the matter of the
+ * interface that the device came with (VtdBindingOps): iommufd, or the one of
+ * 2020.  BQL held in all functions.
  */
 #ifndef HW_I386_INTEL_IOMMU_BINDING_H
 #define HW_I386_INTEL_IOMMU_BINDING_H
@@ -14,14 +16,17 @@
 #include "intel_iommu_domain.h"
 #include "intel_iommu_faults.h"
 #include "intel_iommu_iommufd.h"
+#include "intel_iommu_memory.h"
 #include "intel_iommu_space.h"
+#include "qobject/qdict.h"
+#include "vtd/vtd_ranges.h"
 
 typedef enum VtdBindingState {
-    VTD_BINDING_IDENTITY,    /* on the parent: guest-physical addresses */
-    VTD_BINDING_BLOCKED,     /* detached, or on the empty table: no DMA */
-    VTD_BINDING_FIRST_STAGE, /* on a stage-1 HWPT over the parent */
-    VTD_BINDING_SECOND_STAGE, /* on a HWPT over the guest's domain */
-    VTD_BINDING_NESTED, /* on a stage-1 HWPT over such a one */
+    VTD_BINDING_IDENTITY,    /* guest-physical addresses */
+    VTD_BINDING_BLOCKED,     /* no DMA */
+    VTD_BINDING_FIRST_STAGE, /* the guest's table, over its memory */
+    VTD_BINDING_SECOND_STAGE, /* a copy of the guest's domain */
+    VTD_BINDING_NESTED, /* the guest's table, over such a copy */
 } VtdBindingState;
 
 const char *vtd_binding_state_name(VtdBindingState state);
@@ -34,40 +39,102 @@ typedef struct VtdHostCounters {
     uint64_t detaches;
     uint64_t stage1_hwpts; /* allocated so far */
     uint64_t pasids;       /* that are attached now */
+    uint64_t hwpts;        /* of bindings that there are now */
     uint64_t errors;
 } VtdHostCounters;
 
+typedef struct VtdBinding VtdBinding;
+typedef struct VtdBindingDevice VtdBindingDevice;
+
+/*
+ * An interface of the host's kernel.  What returns false because the host
+ * refused has said so by vtd_binding_refused().
+ */
+typedef struct VtdBindingOps {
+    const char *name;
+
+    /* All that bindings of @dev need; the device stays on VFIO's own page
+     * table.  False with @errp set: nothing stays. */
+    bool (*open)(VtdBindingDevice *dev, Error **errp);
+
+    /* The opposite; there is no binding any more. */
+    void (*close)(VtdBindingDevice *dev);
+
+    /*
+     * The requests of @b are translated like this from now on.  False: they
+     * are as before, or blocked.  block() is right in any state.
+     */
+    bool (*identity)(VtdBinding *b);
+    bool (*translate)(VtdBinding *b, const VtdConfig *config);
+    bool (*block)(VtdBinding *b);
+
+    /* Requests without PASID, which are blocked or untranslated: back to
+     * VFIO's own page table.  False: they may still be as before. */
+    bool (*give_back)(VtdBinding *b);
+
+    /* What the host holds for @b is freed, whatever state it is in. */
+    void (*release)(VtdBinding *b);
+
+    /* Invalidate first-stage translations.  Returns 0 or a negative errno;
+     * the first *@done of @ranges took effect. */
+    int (*invalidate)(VtdBinding *b, const VtdRange *ranges, unsigned count,
+                      unsigned *done);
+
+    /* The guest's answer to a page request. */
+    void (*answer)(VtdBindingDevice *dev, const VtdNotice *response);
+
+    /* For x-host-devices. */
+    void (*describe_device)(const VtdBindingDevice *dev, QDict *to);
+    void (*describe)(const VtdBinding *b, QDict *to);
+} VtdBindingOps;
+
+extern const VtdBindingOps vtd_binding_iommufd;
+
 /* What the bindings of a device have in common. */
-typedef struct VtdBindingDevice {
+struct VtdBindingDevice {
+    const VtdBindingOps *ops;
+    VtdAddressSpace *space;
     VFIODevice *vfio;
     VtdHostCounters *counters;
-    VtdHwptOptions hwpt; /* of all HWPTs */
-    VtdFaultQueue *faults; /* or NULL */
-    uint32_t parent;     /* HWPT id */
-    uint32_t empty;      /* HWPT id; nothing is mapped there */
-    VtdDomainSource source; /* of the guest's second-stage domains... */
-    GSList **domains;       /* ...and those that there are */
-} VtdBindingDevice;
+    uint8_t pasid_bits; /* of what can be bound; 0: no PASIDs */
+    bool page_requests; /* come up */
+    VtdGuestMemory *memory;
 
-typedef struct VtdBinding {
+    /* iommufd: */
+    GSList **memories; /* VtdGuestMemory, of all devices */
+    GSList **domains;  /* of the guest's second stage, of all devices... */
+    VtdDomainSource source; /* ...and what they are made from */
+    VtdFaultCounters *fault_counters;
+    VtdFaultQueue *faults; /* or NULL */
+    VtdHwptOptions hwpt;   /* of all HWPTs */
+    uint32_t parent;       /* HWPT id */
+    uint32_t empty;        /* HWPT id; nothing is mapped there */
+    uint32_t empty_ioas;
+};
+
+/* iommufd: the HWPTs of a binding; 0, NULL: it needs none. */
+typedef struct VtdHwpts {
+    VtdHostDomain *domain; /* second stage and nested: the guest's... */
+    uint32_t stage2;       /* ...and the HWPT id over it */
+    uint32_t stage1;       /* first stage and nested */
+} VtdHwpts;
+
+struct VtdBinding {
     VtdBindingDevice *dev;
     uint32_t pasid; /* or VTD_NO_PASID */
     VtdBindingState state;
-    VtdHostDomain *domain; /* second stage and nested: the guest's... */
-    uint32_t stage2;       /* ...and the HWPT id over it */
-    uint32_t stage1; /* HWPT id, first stage and nested */
-    VtdConfig config; /* what they were made of */
+    VtdConfig config; /* what is translated with, unless identity, blocked */
+    VtdHwpts hwpts;
 
     /* Invalidations of the current batch, not yet passed down. */
-    struct iommu_hwpt_vtd_s1_invalidate *entry; /* room for VTD_BATCH_MAX */
-    unsigned *notice; /* index of the notice behind each */
-    unsigned entries;
-} VtdBinding;
+    VtdRange *range; /* room for VTD_BATCH_MAX, or NULL */
+    unsigned ranges;
+};
 
 /* A blocked one. */
 VtdBinding *vtd_binding_new(VtdBindingDevice *dev, uint32_t pasid);
 
-/* Its HWPT is freed; the host is not told otherwise. */
+/* What it holds is freed; the host is not told otherwise. */
 void vtd_binding_free(VtdBinding *binding);
 
 void vtd_binding_identity(VtdBinding *binding);
@@ -82,8 +149,8 @@ void vtd_binding_block(VtdBinding *binding);
 bool vtd_binding_translate(VtdBinding *binding, const VtdConfig *config);
 
 /* The device goes back to VFIO's own page table; the binding counts as
- * blocked. */
-void vtd_binding_return(VtdBinding *binding, uint32_t hwpt);
+ * blocked.  False: the host may still have it where it was. */
+bool vtd_binding_give_back(VtdBinding *binding);
 
 /* Does @notice drop translations that the binding gave rise to? */
 bool vtd_binding_covered(const VtdBinding *binding, const VtdNotice *notice);
@@ -94,9 +161,12 @@ void vtd_binding_invalidate(VtdBinding *binding, const VtdNotice *notice,
 
 /*
  * Pass down what was kept, in one array.  Returns VTD_DELIVERED, or what
- * became of it with *@failed = the notice at fault; the binding is blocked
- * then, so that nothing stale is used.
+ * became of it with *@failed = the earliest notice that is not known to have
+ * taken effect; the binding is blocked then, so that nothing stale is used.
  */
 VtdDelivery vtd_binding_flush(VtdBinding *binding, unsigned *failed);
+
+/* For VtdBindingOps: the host refused to do @what, with a negative errno. */
+void vtd_binding_refused(VtdBinding *binding, const char *what, int error);
 
 #endif

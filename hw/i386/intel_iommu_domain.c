@@ -126,7 +126,7 @@ static bool update(VtdHostDomain *d, uint64_t first, uint64_t last)
     return !d->stuck;
 }
 
-bool vtd_host_domain_is(const VtdHostDomain *d, const VtdConfig *config)
+static bool is_of(const VtdHostDomain *d, const VtdConfig *config)
 {
     return d->config.did == config->did &&
            d->config.ss_table == config->ss_table &&
@@ -168,7 +168,7 @@ VtdHostDomain *vtd_host_domain_get(GSList **all,
     for (GSList *link = *all; link; link = link->next) {
         d = link->data;
         if (d->source.iommufd == source->iommufd && !d->stuck &&
-            vtd_host_domain_is(d, config)) {
+            is_of(d, config)) {
             d->users++;
             return d;
         }

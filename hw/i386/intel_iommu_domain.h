@@ -35,9 +35,6 @@ void vtd_host_domain_put(GSList **all, VtdHostDomain *domain);
 
 uint32_t vtd_host_domain_ioas(const VtdHostDomain *domain);
 
-/* Whether @config's second stage is @domain's. */
-bool vtd_host_domain_is(const VtdHostDomain *domain, const VtdConfig *config);
-
 /* An IOTLB invalidation: what it covers is brought up to date.  False: the host
  * has not let go of a page; nobody may be attached to the domain any more. */
 bool vtd_host_domain_invalidate(VtdHostDomain *domain,

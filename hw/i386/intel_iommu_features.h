@@ -1,57 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The features that a user can switch on, off, or leave to "auto", and what
- * each needs of the host when a device is passed through.
+ * What the guest is shown, by the table of intel_iommu_feature_table.h.
  *
- * One table says it all.  A feature on "auto" is shown by default or not; a
- * device that is there at start and whose host lacks it takes it away again.
- * When the machine is ready everything is settled: what is plugged later has
- * to have what the guest was shown.  All functions run under the BQL.
+ * A feature is on, off, or "auto": shown by default or not, and taken away
+ * again by a device that is there at start and whose host lacks it
+ * (intel_iommu_offer.h), together with what depends on it.  All functions run
+ * under the BQL.
  */
 #ifndef HW_I386_INTEL_IOMMU_FEATURES_H
 #define HW_I386_INTEL_IOMMU_FEATURES_H
 
 #include "hw/i386/intel_iommu.h"
-#include "hw/qdev-properties.h"
-#include "qobject/qdict.h"
+#include "intel_iommu_feature_table.h"
 #include "vtd/vtd_caps.h"
 
-#define DEFINE_PROP_VTD_FEATURE(name, index) \
-    DEFINE_PROP_ON_OFF_AUTO(name, IntelIOMMUState, feature[index], \
-                            ON_OFF_AUTO_AUTO)
+/*
+ * Bring what the properties say into the table's terms; before the unit is
+ * made.  False with @errp set: they contradict each other.
+ */
+bool vtd_features_start(IntelIOMMUState *s, Error **errp);
 
-/* The same for one that is a bool in QEMU's own device: what is not set counts
- * as "auto". */
-extern const PropertyInfo vtd_feature_bool;
-
-#define DEFINE_PROP_VTD_FEATURE_BOOL(name, index) \
-    DEFINE_PROP(name, IntelIOMMUState, feature[index], vtd_feature_bool, \
-                OnOffAuto, .set_default = true)
+/* Whether the unit has @feature at present. */
+bool vtd_features_on(const IntelIOMMUState *s, VtdFeature feature);
 
 /* Write what is on at present into @options, whose other fields are set. */
 void vtd_features_options(const IntelIOMMUState *s, VtdOptions *options);
 
-/* What stands behind a device that is passed through. */
-typedef struct VtdHostUnit {
-    const char *device; /* for messages */
-    bool nested;        /* translated by the host, with @cap and @ecap */
-    uint64_t cap;
-    uint64_t ecap;
-} VtdHostUnit;
+/* The machine is ready: from now on vtd_offer_meet() takes nothing away. */
+void vtd_features_freeze(IntelIOMMUState *s);
 
-/*
- * @host's device is about to be plugged.  Features that it cannot have are
- * switched off where that is possible; true: the guest's unit fits the device
- * now.  False with @errp set: it does not, the error names device, feature,
- * both sides' values and the remedy.
- */
-bool vtd_features_meet(IntelIOMMUState *s, const VtdHostUnit *host,
-                       Error **errp);
+/* Width of the unit's PASIDs at present; 0: it has none. */
+uint8_t vtd_features_pasid_bits(const IntelIOMMUState *s);
 
-/* The machine is ready: "auto" becomes what it came to. */
-void vtd_features_settle(IntelIOMMUState *s);
-
-/* By property: { name, shown, reason }. */
-QDict *vtd_features_query(const IntelIOMMUState *s);
+/* Why @feature is on or off, as a phrase; to be freed. */
+char *vtd_features_reason(const IntelIOMMUState *s, VtdFeature feature);
 
 #endif

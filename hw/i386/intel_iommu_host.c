@@ -14,18 +14,16 @@
  */
 #include "qemu/osdep.h"
 
-#include "hw/pci/pcie.h"
 #include "hw/qdev-core.h"
 #include "intel_iommu_binding.h"
-#include "intel_iommu_features.h"
-#include "intel_iommu_memory.h"
+#include "intel_iommu_probe.h"
+#include "intel_iommu_report.h"
 #include "intel_iommu_vcaps.h"
 #include "intel_iommu_space.h"
 #include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qobject/qdict.h"
-#include "system/iommufd.h"
 #include "trace/trace-hw_i386_vtd.h"
 
 /*
@@ -36,12 +34,9 @@
 
 struct VtdHostDevice {
     VtdBindingDevice common;
-    VtdAddressSpace *space;
     HostIOMMUDevice *hiod;
-    VtdGuestMemory *memory;
+    VtdOffer offer;
     Error *migration_blocker;
-    uint32_t empty_ioas;
-    uint8_t pasid_bits;  /* of what can be bound; 0: no PASIDs */
     VtdBinding *rid;     /* requests without PASID */
     GHashTable *pasids;  /* VtdBinding by PASID */
 };
@@ -62,26 +57,43 @@ static void add_counter(IntelIOMMUState *s, const char *name,
     object_property_add_uint64_ptr(OBJECT(s), name, value, OBJ_PROP_FLAG_READ);
 }
 
+static void show_capabilities(VtdHostDevice *dev)
+{
+    IntelIOMMUState *s = dev->common.space->iommu_state;
+    Error *error = NULL;
+    VtdVirtualCaps caps = {
+        .pasid_bits = dev->common.pasid_bits,
+        .page_requests = dev->common.faults,
+        .ats = !vtd_features_on(s, VTD_FEATURE_DEVICE_TLB) ||
+               vtd_offer_gives(s, &dev->offer, VTD_FEATURE_DEVICE_TLB),
+        .pasid_offset = s->pasid_cap_offset,
+    };
+
+    if (!vtd_vcaps_show(PCI_DEVICE(dev->common.vfio->dev), &caps, &error)) {
+        warn_report_err(error);
+    }
+}
+
 /* A device was plugged; if it is one of ours, its configuration space is
- * complete now. */
+ * complete now.  What is there at start comes in vtd_host_machine_ready(). */
 static void device_realized(DeviceListener *listener, DeviceState *device)
 {
     VtdHost *host = container_of(listener, VtdHost, realized);
-    IntelIOMMUState *s = host->iommu_state;
-    Error *error = NULL;
 
     for (unsigned i = 0; i < host->devices->len; i++) {
         VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
-        VtdVirtualCaps caps = {
-            .pasid_bits = dev->pasid_bits,
-            .page_requests = dev->common.faults,
-            .pasid_offset = s->pasid_cap_offset,
-        };
 
-        if (dev->common.vfio->dev == device &&
-            !vtd_vcaps_show(PCI_DEVICE(device), &caps, &error)) {
-            warn_report_err(error);
+        if (phase_check(PHASE_MACHINE_READY) &&
+            dev->common.vfio->dev == device) {
+            show_capabilities(dev);
         }
+    }
+}
+
+void vtd_host_machine_ready(IntelIOMMUState *s)
+{
+    for (unsigned i = 0; i < s->host->devices->len; i++) {
+        show_capabilities(g_ptr_array_index(s->host->devices, i));
     }
 }
 
@@ -102,25 +114,16 @@ void vtd_host_init(IntelIOMMUState *s)
     add_counter(s, "x-host-detaches", &c->detaches);
     add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
     add_counter(s, "x-host-pasids", &c->pasids);
+    add_counter(s, "x-host-hwpts", &c->hwpts);
     add_counter(s, "x-host-errors", &c->errors);
     add_counter(s, "x-host-page-requests", &f->requests);
     add_counter(s, "x-host-page-responses", &f->responses);
     add_counter(s, "x-host-page-requests-pending", &f->pending);
 }
 
-static VtdHost *host_of(VtdHostDevice *dev)
-{
-    return dev->space->iommu_state->host;
-}
-
 static VFIODevice *vfio_of(VtdHostDevice *dev)
 {
     return dev->common.vfio;
-}
-
-static int iommufd_of(VtdHostDevice *dev)
-{
-    return vfio_of(dev)->iommufd->fd;
 }
 
 /*
@@ -149,8 +152,8 @@ static void mirror_config(VtdUnit *unit, VtdSource *source, VtdBinding *b,
 
 static void mirror_rid(VtdHostDevice *dev)
 {
-    VtdUnit *unit = dev->space->iommu_state->unit;
-    VtdSource *source = vtd_space_source(dev->space);
+    VtdUnit *unit = dev->common.space->iommu_state->unit;
+    VtdSource *source = vtd_space_source(dev->common.space);
     VtdConfig config;
 
     if (!vtd_translation_enabled(unit)) {
@@ -169,7 +172,7 @@ static void mirror_rid(VtdHostDevice *dev)
  */
 static void mirror_pasid(VtdHostDevice *dev, uint32_t pasid)
 {
-    VtdUnit *unit = dev->space->iommu_state->unit;
+    VtdUnit *unit = dev->common.space->iommu_state->unit;
     gpointer key = GUINT_TO_POINTER(pasid);
     VtdBinding *b = g_hash_table_lookup(dev->pasids, key);
     VtdConfig rid_config = { .pasid = 0 };
@@ -177,10 +180,10 @@ static void mirror_pasid(VtdHostDevice *dev, uint32_t pasid)
     VtdSource source;
     bool gone;
 
-    vtd_configuration(unit, vtd_space_source(dev->space), &rid_config);
+    vtd_configuration(unit, vtd_space_source(dev->common.space), &rid_config);
     vtd_source_init(&source,
                     (VtdRequester){
-                        .sid = vtd_space_source(dev->space)->req.sid,
+                        .sid = vtd_space_source(dev->common.space)->req.sid,
                         .has_pasid = true,
                         .pasid = pasid,
                     });
@@ -210,9 +213,9 @@ static void mirror_pasid(VtdHostDevice *dev, uint32_t pasid)
 /* All PASIDs that are bound, and all that have an entry now. */
 static void mirror_pasids(VtdHostDevice *dev)
 {
-    VtdUnit *unit = dev->space->iommu_state->unit;
+    VtdUnit *unit = dev->common.space->iommu_state->unit;
     g_autofree gpointer *bound = NULL;
-    uint16_t sid = vtd_space_source(dev->space)->req.sid;
+    uint16_t sid = vtd_space_source(dev->common.space)->req.sid;
     guint count;
 
     bound = g_hash_table_get_keys_as_array(dev->pasids, &count);
@@ -221,7 +224,7 @@ static void mirror_pasids(VtdHostDevice *dev)
     }
     for (uint32_t pasid = 0; g_hash_table_size(dev->pasids) < MAX_PASIDS &&
                              vtd_next_pasid(unit, sid, &pasid) &&
-                             pasid < 1u << dev->pasid_bits; pasid++) {
+                             pasid < 1u << dev->common.pasid_bits; pasid++) {
         if (!g_hash_table_contains(dev->pasids, GUINT_TO_POINTER(pasid))) {
             mirror_pasid(dev, pasid);
         }
@@ -232,13 +235,13 @@ static void mirror_pasids(VtdHostDevice *dev)
 static void mirror(VtdHostDevice *dev, const VtdNotice *notice)
 {
     mirror_rid(dev);
-    if (!dev->pasid_bits) {
+    if (!dev->common.pasid_bits) {
         return;
     }
     if (notice->kind != VTD_NOTICE_PASID_CACHE ||
         notice->scope != VTD_SCOPE_PASID) {
         mirror_pasids(dev);
-    } else if (notice->pasid < 1u << dev->pasid_bits) {
+    } else if (notice->pasid < 1u << dev->common.pasid_bits) {
         mirror_pasid(dev, notice->pasid);
     }
 }
@@ -313,7 +316,7 @@ static void mirror_all(VtdHost *host, const VtdNotice *notice)
 
 static void block_domain(VtdBinding *b, void *domain)
 {
-    if (b->domain == domain) {
+    if (b->hwpts.domain == domain) {
         vtd_binding_block(b);
     }
 }
@@ -342,9 +345,8 @@ static void answer_page_request(VtdHost *host, const VtdNotice *notice)
     for (unsigned i = 0; i < host->devices->len; i++) {
         VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
 
-        if (dev->common.faults &&
-            vtd_space_source(dev->space)->req.sid == notice->sid) {
-            vtd_fault_queue_answer(dev->common.faults, notice);
+        if (vtd_space_source(dev->common.space)->req.sid == notice->sid) {
+            dev->common.ops->answer(&dev->common, notice);
         }
     }
 }
@@ -393,6 +395,18 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
     return result == VTD_DELIVERED ? flush_all(host, done) : result;
 }
 
+static bool has_first_stage(const VtdBinding *b)
+{
+    return b->state == VTD_BINDING_FIRST_STAGE ||
+           b->state == VTD_BINDING_NESTED;
+}
+
+static bool has_second_stage(const VtdBinding *b)
+{
+    return b->state == VTD_BINDING_SECOND_STAGE ||
+           b->state == VTD_BINDING_NESTED;
+}
+
 static QDict *describe_binding(const VtdBinding *b)
 {
     QDict *d = qdict_new();
@@ -401,19 +415,18 @@ static QDict *describe_binding(const VtdBinding *b)
         qdict_put_int(d, "pasid", b->pasid);
     }
     qdict_put_str(d, "state", vtd_binding_state_name(b->state));
-    if (b->stage1 || b->stage2) {
+    if (has_first_stage(b) || has_second_stage(b)) {
         qdict_put_int(d, "domain", b->config.did);
     }
-    if (b->stage1) {
-        qdict_put_int(d, "hwpt", b->stage1);
+    if (has_first_stage(b)) {
         qdict_put_int(d, "table", b->config.fs_table);
         qdict_put_int(d, "levels", b->config.fs_levels);
     }
-    if (b->stage2) {
-        qdict_put_int(d, "second-stage-hwpt", b->stage2);
+    if (has_second_stage(b)) {
         qdict_put_int(d, "second-stage-table", b->config.ss_table);
         qdict_put_int(d, "second-stage-levels", b->config.ss_levels);
     }
+    b->dev->ops->describe(b, d);
     return d;
 }
 
@@ -429,10 +442,12 @@ static QDict *describe_device(VtdHostDevice *dev)
         qlist_append(pasids, describe_binding(b));
     }
     qdict_put_str(d, "device", vfio_of(dev)->name);
-    qdict_put_str(d, "backend", "iommufd");
-    qdict_put_int(d, "pasid-bits", dev->pasid_bits);
+    qdict_put_str(d, "backend", dev->common.ops->name);
+    qdict_put(d, "offer",
+              vtd_report_offer(dev->common.space->iommu_state, &dev->offer));
+    qdict_put_int(d, "pasid-bits", dev->common.pasid_bits);
     qdict_put_bool(d, "page-requests", dev->common.faults);
-    qdict_put_int(d, "parent", dev->common.parent);
+    dev->common.ops->describe_device(&dev->common, d);
     qdict_put(d, "without-pasid", describe_binding(dev->rid));
     qdict_put(d, "pasids", pasids);
     return d;
@@ -470,52 +485,67 @@ void vtd_host_reset(IntelIOMMUState *s)
     }
 }
 
-static bool check_width(IntelIOMMUState *s, const char *name, uint64_t cap,
-                        Error **errp)
+static VtdHostDevice *device_new(VtdAddressSpace *space, HostIOMMUDevice *hiod,
+                                 const VtdOffer *offer)
 {
-    unsigned host_bits = vtd_get(cap, VTD_CAP_MGAW) + 1;
+    IntelIOMMUState *s = space->iommu_state;
+    VtdHostDevice *dev = g_new0(VtdHostDevice, 1);
 
-    if (s->aw_bits > host_bits) {
-        error_setg(errp,
-                   "%s: aw-bits=%u, but the host's IOMMU has %u address "
-                   "bits (CAP.MGAW 0x%x)",
-                   name, s->aw_bits, host_bits,
-                   host_bits - 1);
-        error_append_hint(errp, "Set aw-bits to at most %u.\n", host_bits);
+    dev->common = (VtdBindingDevice){
+        .ops = &vtd_binding_iommufd,
+        .space = space,
+        .vfio = hiod->agent,
+        .counters = &s->host->counters,
+        .memories = &s->host->memories,
+        .domains = &s->host->domains,
+        .fault_counters = &s->host->faults,
+        .page_requests = vtd_offer_gives(s, offer, VTD_FEATURE_PRS),
+    };
+    if (vtd_offer_gives(s, offer, VTD_FEATURE_PASID)) {
+        dev->common.pasid_bits = offer->pasid_bits;
+    }
+    dev->hiod = HOST_IOMMU_DEVICE(object_ref(OBJECT(hiod)));
+    dev->offer = *offer;
+    return dev;
+}
+
+static void device_free(VtdHostDevice *dev)
+{
+    migrate_del_blocker(&dev->migration_blocker);
+    object_unref(OBJECT(dev->hiod));
+    g_free(dev);
+}
+
+/* What stands behind the bindings, and those. */
+static bool device_open(VtdHostDevice *dev, Error **errp)
+{
+    /* The host does not tell what DMA through a nested table dirties. */
+    error_setg(&dev->migration_blocker,
+               "%s is passed through by nested translation",
+               vfio_of(dev)->name);
+    if (migrate_add_blocker(&dev->migration_blocker, errp) < 0 ||
+        !dev->common.ops->open(&dev->common, errp)) {
         return false;
     }
+    dev->rid = vtd_binding_new(&dev->common, VTD_NO_PASID);
+    dev->pasids = g_hash_table_new_full(NULL, NULL, NULL,
+                                        (GDestroyNotify)vtd_binding_free);
     return true;
 }
 
-static bool check_host(IntelIOMMUState *s, VFIODevice *vfio, VtdHwInfo *info,
-                       Error **errp)
+static void device_close(VtdHostDevice *dev)
 {
-    int error = vtd_iommufd_hw_info(vfio->iommufd->fd, vfio->devid, info);
+    g_hash_table_destroy(dev->pasids);
+    vtd_binding_free(dev->rid);
+    dev->common.ops->close(&dev->common);
+}
 
-    if (error) {
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel does not tell what its IOMMU is",
-                         vfio->name);
-        return false;
-    }
-    if (info->type != IOMMU_HW_INFO_TYPE_INTEL_VTD) {
-        error_setg(errp,
-                   "%s: nested=on needs an Intel VT-d IOMMU in the host, but "
-                   "the host's IOMMU is of type %u",
-                   vfio->name, info->type);
-        return false;
-    }
-    if (!check_width(s, vfio->name, info->cap, errp)) {
-        return false;
-    }
-    return vtd_features_meet(s,
-                             &(VtdHostUnit){
-                                 .device = vfio->name,
-                                 .nested = true,
-                                 .cap = info->cap,
-                                 .ecap = info->ecap,
-                             },
-                             errp);
+/* The device is ours from here on, or VFIO's again: what VFIO maps for it goes
+ * and comes with its view. */
+static void show_host(VtdAddressSpace *space, VtdHostDevice *dev)
+{
+    space->host = dev;
+    vtd_address_space_update(space);
 }
 
 /*
@@ -525,8 +555,17 @@ static bool check_host(IntelIOMMUState *s, VFIODevice *vfio, VtdHwInfo *info,
 static bool show_caching_mode(IntelIOMMUState *s, const char *name,
                               Error **errp)
 {
+    bool nested = vtd_features_on(s, VTD_FEATURE_NESTED);
+
     if (s->unit->caps.cap & VTD_CAP_CM) {
         return true;
+    }
+    if (!nested && !s->feature_taken[VTD_FEATURE_NESTED]) {
+        error_setg(errp,
+                   "%s: passing a device through behind intel-iommu needs "
+                   "nested=on, or caching-mode=on",
+                   name);
+        return false;
     }
     if (phase_check(PHASE_MACHINE_READY)) {
         error_setg(errp,
@@ -542,292 +581,48 @@ static bool show_caching_mode(IntelIOMMUState *s, const char *name,
     return true;
 }
 
-static bool check_backend(HostIOMMUDevice *hiod, Error **errp)
+/* A device came that cannot be nested: VFIO maps for the earlier ones, too. */
+static void leave_nested(VtdHost *host)
 {
-    if (!object_dynamic_cast(OBJECT(hiod), TYPE_HOST_IOMMU_DEVICE_IOMMUFD)) {
-        error_setg(errp,
-                   "%s: nested=on needs the iommufd backend, this device uses "
-                   "a VFIO type1 container",
-                   hiod->name);
-        error_append_hint(errp, "Add '-object iommufd,id=ID' and "
-                                "'iommufd=ID' to the device.\n");
-        return false;
-    }
-    return true;
-}
+    while (host->devices->len) {
+        VtdHostDevice *dev = g_ptr_array_index(host->devices, 0);
 
-/*
- * Without nested translation VFIO maps what the guest's second-stage tables
- * say (intel_iommu_shadow.c).  First-stage tables cannot be followed: nobody
- * tells of a first-stage entry that becomes present.
- */
-static bool check_shadowed(IntelIOMMUState *s, HostIOMMUDevice *hiod,
-                           Error **errp)
-{
-    HostIOMMUDeviceClass *class = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
-    int host_bits = class->get_cap(hiod, HOST_IOMMU_DEVICE_CAP_AW_BITS, errp);
-
-    if (host_bits < 0) {
-        return false;
+        vtd_host_detach(dev->common.space);
     }
-    if (s->first_stage.on) {
-        error_setg(errp,
-                   "%s: with x-flts=on devices are passed through by nested "
-                   "translation only",
-                   hiod->name);
-        error_append_hint(errp, "Set nested=on on intel-iommu, or x-flts=off "
-                                "with caching-mode=on.\n");
-        return false;
-    }
-    if (!(s->unit->caps.cap & VTD_CAP_CM)) {
-        error_setg(errp,
-                   "%s: passing a device through behind intel-iommu needs "
-                   "nested=on, or caching-mode=on",
-                   hiod->name);
-        return false;
-    }
-    if (s->aw_bits > host_bits) {
-        error_setg(errp,
-                   "%s: aw-bits=%u, but the host's IOMMU has %d address bits",
-                   hiod->name, s->aw_bits, host_bits);
-        error_append_hint(errp, "Set aw-bits to at most %d.\n", host_bits);
-        return false;
-    }
-    return vtd_features_meet(s, &(VtdHostUnit){ .device = hiod->name }, errp);
-}
-
-#define NEEDS_LINUX \
-    "Nested translation needs Linux 6.8 or later and intel_iommu=on,sm_on " \
-    "in the host.\n"
-
-/* What vtd_binding_block() falls back to. */
-static bool open_empty(VtdHostDevice *dev, Error **errp)
-{
-    int error;
-
-    if (!iommufd_backend_alloc_ioas(vfio_of(dev)->iommufd, &dev->empty_ioas,
-                                    errp)) {
-        return false;
-    }
-    error = vtd_iommufd_alloc_paging(iommufd_of(dev), vfio_of(dev)->devid,
-                                     dev->empty_ioas, dev->common.hwpt.flags,
-                                     &dev->common.empty);
-    if (error) {
-        iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->empty_ioas);
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel has no page table to block the "
-                         "device with", vfio_of(dev)->name);
-        return false;
-    }
-    return true;
-}
-
-static void close_empty(VtdHostDevice *dev)
-{
-    iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->common.empty);
-    iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->empty_ioas);
-}
-
-/* The page tables of a device whose host can nest. */
-static bool open_parent(VtdHostDevice *dev, Error **errp)
-{
-    ERRP_GUARD();
-    VtdHost *host = host_of(dev);
-    int error;
-
-    dev->memory = vtd_guest_memory_get(&host->memories,
-                                       vfio_of(dev)->iommufd, errp);
-    if (!dev->memory) {
-        return false;
-    }
-    dev->common.source = (VtdDomainSource){
-        .iommu_state = dev->space->iommu_state,
-        .iommufd = vfio_of(dev)->iommufd,
-        .memory_ioas = vtd_guest_memory_ioas(dev->memory),
-    };
-    error = vtd_iommufd_alloc_paging(iommufd_of(dev), vfio_of(dev)->devid,
-                                     vtd_guest_memory_ioas(dev->memory),
-                                     IOMMU_HWPT_ALLOC_NEST_PARENT |
-                                         dev->common.hwpt.flags,
-                                     &dev->common.parent);
-    if (error) {
-        vtd_guest_memory_put(&host->memories, dev->memory);
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel has no page table that can be "
-                         "nested for this device", vfio_of(dev)->name);
-        error_append_hint(errp, NEEDS_LINUX);
-        return false;
-    }
-    /* The host does not tell what DMA through a nested table dirties. */
-    error_setg(&dev->migration_blocker,
-               "%s is passed through by nested translation",
-               vfio_of(dev)->name);
-    if (migrate_add_blocker(&dev->migration_blocker, errp) < 0) {
-        iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->common.parent);
-        vtd_guest_memory_put(&host->memories, dev->memory);
-        return false;
-    }
-    return true;
-}
-
-static void close_parent(VtdHostDevice *dev)
-{
-    migrate_del_blocker(&dev->migration_blocker);
-    iommufd_backend_free_id(vfio_of(dev)->iommufd, dev->common.parent);
-    vtd_guest_memory_put(&host_of(dev)->memories, dev->memory);
-}
-
-static void close_tables(VtdHostDevice *dev)
-{
-    close_parent(dev);
-    close_empty(dev);
-}
-
-/*
- * Nested translation is made of several calls.  That the kernel has the one
- * does not mean that it has the next, and an invalidation that it turns out not
- * to know could not be made good; so all are tried before the guest is shown
- * anything.
- */
-static bool probe_nesting(VtdHostDevice *dev, Error **errp)
-{
-    struct iommu_hwpt_vtd_s1 table;
-    uint32_t hwpt;
-    int error;
-
-    vtd_iommufd_encode_s1(&(VtdConfig){ .fs_levels = 4 }, &table);
-    error = vtd_iommufd_alloc_s1(iommufd_of(dev), vfio_of(dev)->devid,
-                                 dev->common.parent, dev->common.hwpt, &table,
-                                 &hwpt);
-    if (error) {
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel refuses a first-stage page table",
-                         vfio_of(dev)->name);
-        error_append_hint(errp, NEEDS_LINUX);
-        return false;
-    }
-    error = vtd_iommufd_probe_invalidate(iommufd_of(dev), hwpt);
-    iommufd_backend_free_id(vfio_of(dev)->iommufd, hwpt);
-    if (error) {
-        error_setg_errno(errp, -error,
-                         "%s: the host kernel does not invalidate first-stage "
-                         "translations (IOMMU_HWPT_INVALIDATE)",
-                         vfio_of(dev)->name);
-        error_append_hint(errp, NEEDS_LINUX);
-    }
-    return !error;
-}
-
-static bool open_tables(VtdHostDevice *dev, Error **errp)
-{
-    ERRP_GUARD();
-
-    if (!open_empty(dev, errp)) {
-        return false;
-    }
-    if (!open_parent(dev, errp)) {
-        close_empty(dev);
-        return false;
-    }
-    if (!probe_nesting(dev, errp)) {
-        close_tables(dev);
-        return false;
-    }
-    return true;
-}
-
-/*
- * Page requests come up if the guest's unit takes them, and the device and all
- * that is behind it make them.  If not the device has no PRI for the guest.
- */
-static void open_faults(VtdHostDevice *dev, const VtdHwInfo *info)
-{
-    IntelIOMMUState *s = dev->space->iommu_state;
-    PCIDevice *pci = PCI_DEVICE(vfio_of(dev)->dev);
-    Error *error = NULL;
-
-    if (!(s->unit->caps.ecap & VTD_ECAP_PRS) ||
-        ~info->ecap & (VTD_ECAP_PRS | VTD_ECAP_PDS | VTD_ECAP_DT) ||
-        !pci_is_express(pci) ||
-        !pcie_find_capability(pci, PCI_EXT_CAP_ID_ATS) ||
-        !pcie_find_capability(pci, PCI_EXT_CAP_ID_PRI)) {
-        return;
-    }
-    dev->common.faults = vtd_fault_queue_new(dev->space, vfio_of(dev)->iommufd,
-                                             &s->host->faults, &error);
-    if (dev->common.faults) {
-        dev->common.hwpt.fault_id = vtd_fault_queue_id(dev->common.faults);
-    } else {
-        warn_reportf_err(error, "intel-iommu: %s: without page requests: ",
-                         vfio_of(dev)->name);
-    }
-}
-
-static VtdHostDevice *device_new(VtdAddressSpace *space, VFIODevice *vfio,
-                                 const VtdHwInfo *info)
-{
-    IntelIOMMUState *s = space->iommu_state;
-    VtdHostDevice *dev = g_new0(VtdHostDevice, 1);
-
-    dev->space = space;
-    dev->common.vfio = vfio;
-    dev->common.counters = &s->host->counters;
-    dev->common.domains = &s->host->domains;
-    if (s->unit->caps.ecap & VTD_ECAP_PASID) {
-        dev->pasid_bits = MIN(info->pasid_bits, VTD_PASID_MAX_BITS);
-    }
-    if (dev->pasid_bits) {
-        dev->common.hwpt.flags = IOMMU_HWPT_ALLOC_PASID;
-    }
-    open_faults(dev, info);
-    dev->rid = vtd_binding_new(&dev->common, VTD_NO_PASID);
-    dev->pasids = g_hash_table_new_full(NULL, NULL, NULL,
-                                        (GDestroyNotify)vtd_binding_free);
-    return dev;
-}
-
-/* Before close_tables(): HWPTs go before their parent. */
-static void close_bindings(VtdHostDevice *dev)
-{
-    g_hash_table_destroy(dev->pasids);
-    vtd_binding_free(dev->rid);
-    g_clear_pointer(&dev->common.faults, vtd_fault_queue_free);
 }
 
 bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
                      Error **errp)
 {
     IntelIOMMUState *s = space->iommu_state;
-    VFIODevice *vfio = hiod->agent;
     VtdHostDevice *dev;
-    VtdHwInfo info;
+    VtdOffer offer;
 
-    if (!s->nested) {
-        return check_shadowed(s, hiod, errp);
-    }
-    if (!check_backend(hiod, errp) || !check_host(s, vfio, &info, errp) ||
-        !show_caching_mode(s, vfio->name, errp)) {
+    if (!vtd_probe(s, hiod, &offer, errp) ||
+        !vtd_offer_meet(s, &offer, errp) ||
+        !show_caching_mode(s, hiod->name, errp)) {
         return false;
     }
-    dev = device_new(space, vfio, &info);
-    if (!open_tables(dev, errp)) {
-        close_bindings(dev);
-        g_free(dev);
+    if (!vtd_features_on(s, VTD_FEATURE_NESTED)) {
+        leave_nested(s->host);
+        return true;
+    }
+    dev = device_new(space, hiod, &offer);
+    if (!device_open(dev, errp)) {
+        device_free(dev);
         return false;
     }
+    show_host(space, dev);
     vtd_binding_identity(dev->rid);
     if (dev->rid->state != VTD_BINDING_IDENTITY) {
         error_setg(errp, "%s: the host kernel refused to attach the device "
-                   "to its nest-parent page table", vfio->name);
-        close_bindings(dev);
-        close_tables(dev);
-        g_free(dev);
+                   "to its nest-parent page table", vfio_of(dev)->name);
+        device_close(dev);
+        show_host(space, NULL);
+        device_free(dev);
         return false;
     }
-    dev->hiod = HOST_IOMMU_DEVICE(object_ref(OBJECT(hiod)));
-    space->host = dev;
     g_ptr_array_add(s->host->devices, dev);
-    vtd_address_space_update(space);
     mirror(dev, &(VtdNotice){ .kind = VTD_NOTICE_TRANSLATION });
     return true;
 }
@@ -840,13 +635,9 @@ void vtd_host_detach(VtdAddressSpace *space)
         return;
     }
     forget_pasids(dev);
-    /* Hand the device back to VFIO as VFIO left it. */
-    vtd_binding_return(dev->rid, vfio_of(dev)->hwpt->hwpt_id);
+    vtd_binding_give_back(dev->rid);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
-    space->host = NULL;
-    object_unref(OBJECT(dev->hiod));
-    close_bindings(dev);
-    close_tables(dev);
-    g_free(dev);
-    vtd_address_space_update(space);
+    device_close(dev);
+    show_host(space, NULL);
+    device_free(dev);
 }

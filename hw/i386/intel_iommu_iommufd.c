@@ -58,19 +58,16 @@ void vtd_iommufd_encode_s1(const VtdConfig *config,
     };
 }
 
-void vtd_iommufd_encode_invalidation(
-    const VtdNotice *notice, struct iommu_hwpt_vtd_s1_invalidate *entry)
+void vtd_iommufd_encode_range(const VtdRange *range,
+                              struct iommu_hwpt_vtd_s1_invalidate *entry)
 {
-    *entry = (struct iommu_hwpt_vtd_s1_invalidate){ .npages = UINT64_MAX };
+    bool all = range->order >= VTD_RANGE_ALL;
 
-    /* Pages of a PASID-based descriptor are first-stage addresses.  Those of
-     * the other type are second-stage ones: here they stand for all. */
-    if (notice->kind == VTD_NOTICE_PASID_IOTLB &&
-        notice->scope == VTD_SCOPE_PAGE) {
-        entry->addr = notice->addr;
-        entry->npages = 1ull << notice->order;
-        entry->flags = flag(notice->leaf_only, IOMMU_VTD_INV_FLAGS_LEAF);
-    }
+    *entry = (struct iommu_hwpt_vtd_s1_invalidate){
+        .addr = all ? 0 : range->addr,
+        .npages = all ? UINT64_MAX : 1ull << range->order,
+        .flags = flag(range->leaf_only, IOMMU_VTD_INV_FLAGS_LEAF),
+    };
 }
 
 static int call(int fd, unsigned long request, void *argument)

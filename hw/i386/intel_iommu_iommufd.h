@@ -12,7 +12,7 @@
 #include <linux/iommufd.h>
 
 #include "vtd/vtd_context.h"
-#include "vtd/vtd_notice.h"
+#include "vtd/vtd_ranges.h"
 
 /* Requests without PASID, where a PASID is asked for. */
 #define VTD_NO_PASID UINT32_MAX
@@ -21,9 +21,9 @@
 void vtd_iommufd_encode_s1(const VtdConfig *config,
                            struct iommu_hwpt_vtd_s1 *data);
 
-/* An IOTLB or PASID-IOTLB notice that covers the HWPT -> its entry. */
-void vtd_iommufd_encode_invalidation(
-    const VtdNotice *notice, struct iommu_hwpt_vtd_s1_invalidate *entry);
+/* A range of first-stage addresses -> an entry of IOMMU_HWPT_INVALIDATE. */
+void vtd_iommufd_encode_range(const VtdRange *range,
+                              struct iommu_hwpt_vtd_s1_invalidate *entry);
 
 /* A HWPT over @ioas_id; @flags IOMMU_HWPT_ALLOC_NEST_PARENT: the parent of
  * stage-1 HWPTs. */

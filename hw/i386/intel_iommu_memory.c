@@ -7,13 +7,17 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 
+typedef struct Ioas Ioas;
+
 struct VtdGuestMemory {
-    IOMMUFDBackend *iommufd;
-    uint32_t ioas;
-    unsigned users;
+    VtdMapper mapper;
     bool ready;   /* all that was there at the start is mapped */
-    Error *error; /* why it could not be, while !ready */
+    bool stuck;   /* something could not be unmapped */
+    Error *error; /* why it could not be mapped, while !ready */
     MemoryListener listener;
+    /* Of vtd_guest_memory_get() */
+    Ioas *ioas;
+    unsigned users;
 };
 
 /* The pages of a section that a device may be given. */
@@ -84,8 +88,8 @@ static void region_add(MemoryListener *listener, MemoryRegionSection *section)
         return;
     }
     memory_region_ref(section->mr);
-    error = iommufd_backend_map_dma(memory->iommufd, memory->ioas, range.iova,
-                                    range.size, range.host, false);
+    error = memory->mapper.map(memory->mapper.opaque, range.iova, range.size,
+                               range.host);
     if (error) {
         failed(memory, "map", range, error);
     }
@@ -100,28 +104,30 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
     if (!section_pages(section, &range)) {
         return;
     }
-    error = iommufd_backend_unmap_dma(memory->iommufd, memory->ioas,
-                                      range.iova, range.size);
+    error = memory->mapper.unmap(memory->mapper.opaque, range.iova,
+                                 range.size);
     if (error) {
+        memory->stuck |= error != -ENOENT;
         failed(memory, "unmap", range, error);
     }
     memory_region_unref(section->mr);
 }
 
-static void destroy(VtdGuestMemory *memory)
+bool vtd_guest_memory_free(VtdGuestMemory *memory)
 {
+    bool stuck;
+
     memory_listener_unregister(&memory->listener);
-    iommufd_backend_free_id(memory->iommufd, memory->ioas);
     ram_block_discard_disable(false);
+    stuck = memory->stuck;
     error_free(memory->error);
-    object_unref(memory->iommufd);
     g_free(memory);
+    return !stuck;
 }
 
-static VtdGuestMemory *create(IOMMUFDBackend *iommufd, Error **errp)
+VtdGuestMemory *vtd_guest_memory_new(const VtdMapper *mapper, Error **errp)
 {
     VtdGuestMemory *memory;
-    uint32_t ioas;
     int error;
 
     /* Memory that a balloon gave back would stay pinned as it was. */
@@ -132,15 +138,10 @@ static VtdGuestMemory *create(IOMMUFDBackend *iommufd, Error **errp)
                          "a memory device of the guest wants to discard");
         return NULL;
     }
-    if (!iommufd_backend_alloc_ioas(iommufd, &ioas, errp)) {
-        ram_block_discard_disable(false);
-        return NULL;
-    }
     memory = g_new0(VtdGuestMemory, 1);
-    memory->iommufd = IOMMUFD_BACKEND(object_ref(OBJECT(iommufd)));
-    memory->ioas = ioas;
+    memory->mapper = *mapper;
     memory->listener = (MemoryListener) {
-        .name = "vtd-nest-parent",
+        .name = "vtd-guest-memory",
         .region_add = region_add,
         .region_del = region_del,
     };
@@ -149,8 +150,59 @@ static VtdGuestMemory *create(IOMMUFDBackend *iommufd, Error **errp)
     if (memory->error) {
         error_propagate(errp, memory->error);
         memory->error = NULL;
-        destroy(memory);
+        vtd_guest_memory_free(memory);
         return NULL;
+    }
+    return memory;
+}
+
+/* --- In an IOAS of iommufd ----------------------------------------------- */
+
+struct Ioas {
+    IOMMUFDBackend *iommufd;
+    uint32_t id;
+};
+
+static int ioas_map(void *opaque, uint64_t iova, uint64_t size, void *host)
+{
+    Ioas *ioas = opaque;
+
+    return iommufd_backend_map_dma(ioas->iommufd, ioas->id, iova, size, host,
+                                   false);
+}
+
+static int ioas_unmap(void *opaque, uint64_t iova, uint64_t size)
+{
+    Ioas *ioas = opaque;
+
+    return iommufd_backend_unmap_dma(ioas->iommufd, ioas->id, iova, size);
+}
+
+static void ioas_free(Ioas *ioas)
+{
+    iommufd_backend_free_id(ioas->iommufd, ioas->id);
+    object_unref(ioas->iommufd);
+    g_free(ioas);
+}
+
+static VtdGuestMemory *create_in_ioas(IOMMUFDBackend *iommufd, Error **errp)
+{
+    VtdMapper mapper = { .map = ioas_map, .unmap = ioas_unmap };
+    VtdGuestMemory *memory;
+    Ioas *ioas;
+    uint32_t id;
+
+    if (!iommufd_backend_alloc_ioas(iommufd, &id, errp)) {
+        return NULL;
+    }
+    ioas = g_new(Ioas, 1);
+    *ioas = (Ioas){ IOMMUFD_BACKEND(object_ref(OBJECT(iommufd))), id };
+    mapper.opaque = ioas;
+    memory = vtd_guest_memory_new(&mapper, errp);
+    if (memory) {
+        memory->ioas = ioas;
+    } else {
+        ioas_free(ioas);
     }
     return memory;
 }
@@ -162,12 +214,12 @@ VtdGuestMemory *vtd_guest_memory_get(GSList **all, IOMMUFDBackend *iommufd,
 
     for (GSList *link = *all; link; link = link->next) {
         memory = link->data;
-        if (memory->iommufd == iommufd) {
+        if (memory->ioas->iommufd == iommufd) {
             memory->users++;
             return memory;
         }
     }
-    memory = create(iommufd, errp);
+    memory = create_in_ioas(iommufd, errp);
     if (memory) {
         memory->users = 1;
         *all = g_slist_prepend(*all, memory);
@@ -178,12 +230,15 @@ VtdGuestMemory *vtd_guest_memory_get(GSList **all, IOMMUFDBackend *iommufd,
 void vtd_guest_memory_put(GSList **all, VtdGuestMemory *memory)
 {
     if (--memory->users == 0) {
+        Ioas *ioas = memory->ioas;
+
         *all = g_slist_remove(*all, memory);
-        destroy(memory);
+        vtd_guest_memory_free(memory);
+        ioas_free(ioas);
     }
 }
 
 uint32_t vtd_guest_memory_ioas(const VtdGuestMemory *memory)
 {
-    return memory->ioas;
+    return memory->ioas->id;
 }

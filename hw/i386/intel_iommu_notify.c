@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 
 #include "exec/address-spaces.h"
+#include "intel_iommu_features.h"
 #include "intel_iommu_space.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
@@ -63,7 +64,8 @@ static void unmap_pages(VtdAddressSpace *space, IOMMUNotifierFlag type,
  */
 static bool may_ask_for_mappings(IntelIOMMUState *s, Error **errp)
 {
-    if (s->nested || (s->unit->caps.cap & VTD_CAP_CM)) {
+    if (vtd_features_on(s, VTD_FEATURE_NESTED) ||
+        (s->unit->caps.cap & VTD_CAP_CM)) {
         return true;
     }
     error_setg(errp, "a VFIO container or vDPA device behind intel-iommu "

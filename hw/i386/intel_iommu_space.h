@@ -104,14 +104,17 @@ void vtd_ats_class_init(ObjectClass *klass);
 void vtd_host_init(IntelIOMMUState *s);
 
 /*
- * A host device takes the place of @space's requester.  With nested=on it has
- * to have an iommufd backend and a VT-d unit that can nest, and from then on
- * @space->host is set and its configuration is mirrored to the host.  False
- * with @errp set: the device cannot be used.
+ * A host device takes the place of @space's requester.  If the unit shows
+ * nested translation, after what this device cannot have was taken away, then
+ * from now on @space->host is set and its configuration is mirrored to the
+ * host.  False with @errp set: the device cannot be used.
  */
 bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
                      Error **errp);
 void vtd_host_detach(VtdAddressSpace *space);
+
+/* What the guest's unit has is frozen: devices show what they have of it. */
+void vtd_host_machine_ready(IntelIOMMUState *s);
 
 /* Pass notices on to the host; as VtdEnv.deliver. */
 VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,

@@ -3,14 +3,18 @@
  * Counters of the unit, and what it knows, as read-only properties of the
  * device: what tests and demonstrations read by qom-get.
  *
- * x-features      { PROPERTY: { name, shown, reason } }
- * x-host-devices  [ { device, backend, pasid-bits, page-requests, parent,
- *                     without-pasid: BINDING, pasids: [ BINDING ] } ]
+ * x-features       { KEY: { name, shown, reason, and the rest of the table's
+ *                      row } }
+ * x-feature-needs  { KEY: { name, of, and the rest of the table's row } }
+ * x-report         [ LINE ]: all of it, to be read by people
+ * x-host-devices   [ { device, backend, pasid-bits, page-requests, parent,
+ *                      offer: { has, refused, features },
+ *                      without-pasid: BINDING, pasids: [ BINDING ] } ]
  *                 with BINDING = { pasid, state, hwpt, domain, table, levels }
  */
 #include "qemu/osdep.h"
 
-#include "intel_iommu_features.h"
+#include "intel_iommu_report.h"
 #include "intel_iommu_space.h"
 #include "qapi/qapi-builtin-visit.h"
 #include "vtd/vtd_desc.h"
@@ -36,7 +40,21 @@ static void get_features(Object *obj, Visitor *v, const char *name,
 {
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(obj);
 
-    visit_answer(v, name, QOBJECT(vtd_features_query(s)), errp);
+    visit_answer(v, name, QOBJECT(vtd_report_features(s)), errp);
+}
+
+static void get_needs(Object *obj, Visitor *v, const char *name,
+                      void *opaque, Error **errp)
+{
+    visit_answer(v, name, QOBJECT(vtd_report_needs()), errp);
+}
+
+static void get_report(Object *obj, Visitor *v, const char *name,
+                       void *opaque, Error **errp)
+{
+    IntelIOMMUState *s = INTEL_IOMMU_DEVICE(obj);
+
+    visit_answer(v, name, QOBJECT(vtd_report_text(s)), errp);
 }
 
 static void get_host_devices(Object *obj, Visitor *v, const char *name,
@@ -70,8 +88,13 @@ void vtd_stats_init(IntelIOMMUState *s)
     add_counter(s, "x-table-walks", &counters->table_walks);
     add_counter(s, "x-nested-walks", &counters->nested_walks);
     add_counter(s, "x-faults", &counters->faults);
+    add_counter(s, "x-page-requests", &counters->page_requests);
     object_property_add(OBJECT(s), "x-features", "any", get_features, NULL,
                         NULL, NULL);
+    object_property_add(OBJECT(s), "x-feature-needs", "any", get_needs, NULL,
+                        NULL, NULL);
+    object_property_add(OBJECT(s), "x-report", "any", get_report, NULL, NULL,
+                        NULL);
     object_property_add(OBJECT(s), "x-host-devices", "any",
                         get_host_devices, NULL, NULL, NULL);
 }

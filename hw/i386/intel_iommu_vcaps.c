@@ -95,7 +95,9 @@ bool vtd_vcaps_show(PCIDevice *pci, const VtdVirtualCaps *caps, Error **errp)
     if (caps->pasid_bits && !add_pasid(pci, caps, errp)) {
         return false;
     }
-    if (ats) {
+    if (ats && !caps->ats) {
+        hide(pci, ats);
+    } else if (ats) {
         emulate_control(pci, ats + PCI_ATS_CTRL,
                         PCI_ATS_CTRL_ENABLE | PCI_ATS_CTRL_STU(0x1f));
     }

@@ -15,7 +15,8 @@
 /* What a device can do besides plain DMA, under the guest's control. */
 typedef struct VtdVirtualCaps {
     uint8_t pasid_bits;     /* 0: no PASID capability */
-    bool page_requests;     /* PRI works; it is hidden otherwise */
+    bool ats;               /* ATS works; it is hidden otherwise */
+    bool page_requests;     /* the same of PRI */
     uint16_t pasid_offset;  /* where the PASID capability goes; 0: choose */
 } VtdVirtualCaps;
 

@@ -175,6 +175,21 @@ static bool env_drained(void *opaque)
     return fake.drained(opaque);
 }
 
+static bool env_pasid_alloc(void *opaque, uint32_t *pasid)
+{
+    count_call();
+    CHECK(fuzz_lock_is_free());
+    return fake.pasid_alloc(opaque, pasid);
+}
+
+static bool env_pasid_free(void *opaque, uint32_t pasid)
+{
+    count_call();
+    CHECK(fuzz_lock_is_free());
+    CHECK(pasid < 1u << 20);
+    return fake.pasid_free(opaque, pasid);
+}
+
 static void env_guest_error(void *opaque, const char *what, uint64_t value)
 {
     count_call();
@@ -193,6 +208,8 @@ VtdEnv fuzz_env_interface(void)
         .send_msi = env_msi,
         .deliver = env_deliver,
         .drained = env_drained,
+        .pasid_alloc = env_pasid_alloc,
+        .pasid_free = env_pasid_free,
         .guest_error = env_guest_error,
     };
 }

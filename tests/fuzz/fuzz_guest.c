@@ -73,6 +73,7 @@ static VtdOptions chosen_options(void)
         o.mask_order = o.aw_bits - VTD_PAGE_SHIFT;
     }
     o.pasid_bits = flags & 64 && o.pasid_bits ? 4 : o.pasid_bits;
+    o.virtual_commands = flags & 128 && o.pasid_bits;
     return o;
 }
 

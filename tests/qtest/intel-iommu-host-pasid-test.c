@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
+#include "qobject/qnum.h"
 #include "reference-host.h"
 
 #include <linux/iommufd.h>
@@ -477,6 +478,30 @@ static void test_query_devices(void)
     host_finish(&h);
 }
 
+static void assert_hwpts(Host *h, int64_t count)
+{
+    g_autoptr(QNum) hwpts = qobject_to(QNum, property(h, "x-host-hwpts"));
+
+    g_assert_cmpint(qnum_get_int(hwpts), ==, count);
+    g_assert_cmpint(h->ref->live[REF_NESTED], ==, count);
+}
+
+static void test_query_hwpts(void)
+{
+    Host h = host_new("");
+
+    start_with_pasid(&h);
+    assert_hwpts(&h, 2);
+    clear_entry(&h, PASID);
+    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    assert_hwpts(&h, 1);
+    put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+    host_fail(&h, IOMMU_HWPT_ALLOC, 0, 1, ENOMEM);
+    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    assert_hwpts(&h, 1);
+    host_finish(&h);
+}
+
 static void assert_feature(QDict *all, const char *name, bool shown,
                            const char *reason)
 {
@@ -604,6 +629,7 @@ int main(int argc, char **argv)
     qtest_add_func("/host/pasid/refused", test_refused);
     qtest_add_func("/host/pasid/many", test_many);
     qtest_add_func("/host/pasid/query-devices", test_query_devices);
+    qtest_add_func("/host/pasid/query-hwpts", test_query_hwpts);
     qtest_add_func("/host/pasid/query-features", test_query_features);
     qtest_add_func("/host/pasid/capability", test_capability);
     qtest_add_func("/host/pasid/capability-elsewhere",

@@ -330,43 +330,76 @@ static void test_structs_of_five_levels(void)
     host_finish(&h);
 }
 
-/* Descriptors up to the next wait descriptor go down as one array. */
+/* Descriptors up to the next wait descriptor, and what goes down for them. */
+typedef struct Batch {
+    uint64_t qw[6][2];
+    struct iommu_hwpt_vtd_s1_invalidate entry[3];
+} Batch;
+
+#define OF_PASID ((uint64_t)DID << 16 | 2 << 4 | 6)
+#define OF_PAGES ((uint64_t)DID << 16 | 3 << 4 | 6)
+#define LEAF_ONLY (1 << 6)
+#define BLOCK (IOVA & ~0xffffull) /* IOVA is its page 7 */
+
+static const Batch batches[] = {
+    /* In the order of the guest's; leaves only do not stand for all. */
+    { .qw = { { OF_PAGES, IOVA }, { OF_PAGES, BLOCK | LEAF_ONLY | 4 } },
+      .entry = { { .addr = IOVA, .npages = 1 },
+                 { .addr = BLOCK, .npages = 16,
+                   .flags = IOMMU_VTD_INV_FLAGS_LEAF } } },
+    /* All of them make the others needless. */
+    { .qw = { { OF_PAGES, IOVA }, { OF_PASID }, { OF_PAGES, IOVA } },
+      .entry = { { .npages = UINT64_MAX } } },
+    /* Pages 4 to 7 in any order, page 5 twice, page 8 beside them. */
+    { .qw = { { OF_PAGES, BLOCK + 0x5000 }, { OF_PAGES, BLOCK + 0x4000 },
+              { OF_PAGES, IOVA }, { OF_PAGES, BLOCK + 0x8000 },
+              { OF_PAGES, BLOCK + 0x5000 }, { OF_PAGES, BLOCK + 0x6000 } },
+      .entry = { { .addr = BLOCK + 0x8000, .npages = 1 },
+                 { .addr = BLOCK + 0x4000, .npages = 4 } } },
+    /* The kernel would widen these two to four. */
+    { .qw = { { OF_PAGES, BLOCK + 0x5000 }, { OF_PAGES, BLOCK + 0x6000 } },
+      .entry = { { .addr = BLOCK + 0x5000, .npages = 1 },
+                 { .addr = BLOCK + 0x6000, .npages = 1 } } },
+};
+
+static void check_batch(Host *h, const Batch *batch)
+{
+    struct iommu_hwpt_invalidate inval = {
+        .size = sizeof(inval), .data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+        .entry_len = sizeof(batch->entry[0]),
+    };
+    unsigned calls = host_calls(h, REF_IOMMUFD, IOMMU_HWPT_INVALIDATE);
+    const RefCall *call;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(batch->qw) && batch->qw[i][0]; i++) {
+        guest_put(&h->g, batch->qw[i][0], batch->qw[i][1]);
+    }
+    guest_wait(&h->g);
+    while (batch->entry[inval.entry_num].npages) {
+        inval.entry_num++;
+    }
+    g_assert_cmpint(host_calls(h, REF_IOMMUFD, IOMMU_HWPT_INVALIDATE), ==,
+                    calls + 1);
+    call = host_call(h, REF_IOMMUFD, IOMMU_HWPT_INVALIDATE, -1);
+    memcpy(&inval.hwpt_id, call->data + 4, 4);
+    memcpy(&inval.data_uptr, call->data + 8, 8);
+    assert_struct(h, REF_IOMMUFD, IOMMU_HWPT_INVALIDATE, -1, &inval,
+                  sizeof(inval));
+    g_assert_cmpmem(call->extra, call->extra_size, batch->entry,
+                    inval.entry_num * sizeof(batch->entry[0]));
+}
+
 static void test_structs_of_invalidation(void)
 {
     Host h = host_new("");
-    uint64_t pasid = (uint64_t)DID << 16 | 6;
-    const struct iommu_hwpt_vtd_s1_invalidate entries[] = {
-        { .addr = IOVA, .npages = 1 },
-        { .addr = IOVA & ~0xffffull, .npages = 16,
-          .flags = IOMMU_VTD_INV_FLAGS_LEAF },
-        { .npages = UINT64_MAX },
-    };
-    struct iommu_hwpt_invalidate inval = {
-        .size = sizeof(inval), .data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
-        .entry_len = sizeof(entries[0]), .entry_num = ARRAY_SIZE(entries),
-    };
-    const RefCall *call;
-    uint64_t qw[4][4] = {
-        { pasid | 3 << 4, IOVA },
-        { pasid | 3 << 4, (IOVA & ~0xffffull) | 1 << 6 | 4 },
-        { pasid | 2 << 4 },
-        { 1ull << 32 | 1 << 5 | 5, STATUS },
-    };
 
     host_start(&h, HOST_NESTED);
     first_stage_on(&h);
     /* One call has no entries: the question whether there is such a call. */
     g_assert_cmpint(host_calls(&h, REF_IOMMUFD, IOMMU_HWPT_INVALIDATE), ==, 1);
-    qtest_memwrite(h.g.qts, QUEUE, qw, sizeof(qw));
-    qtest_writeq(h.g.qts, REGS + VTD_REG_IQT, sizeof(qw));
-    g_assert_cmphex(qtest_readl(h.g.qts, STATUS), ==, 1);
-    g_assert_cmpint(host_calls(&h, REF_IOMMUFD, IOMMU_HWPT_INVALIDATE), ==, 2);
-    call = host_call(&h, REF_IOMMUFD, IOMMU_HWPT_INVALIDATE, -1);
-    memcpy(&inval.hwpt_id, call->data + 4, 4);
-    memcpy(&inval.data_uptr, call->data + 8, 8);
-    assert_struct(&h, REF_IOMMUFD, IOMMU_HWPT_INVALIDATE, -1, &inval,
-                  sizeof(inval));
-    g_assert_cmpmem(call->extra, call->extra_size, entries, sizeof(entries));
+    for (unsigned i = 0; i < ARRAY_SIZE(batches); i++) {
+        check_batch(&h, &batches[i]);
+    }
     host_finish(&h);
 }
 
@@ -453,7 +486,7 @@ static void test_requirements(void)
     check_without(&h, 0, VTD_ECAP_SMTS, "has scalable mode (ECAP.SMTS)");
     check_without(&h, 0, VTD_ECAP_NEST, "has nested translation (ECAP.NEST)");
     check_without(&h, 0, VTD_ECAP_SSTS,
-                  "has second-stage translation (ECAP.SSTS)");
+                  "does not have second-stage translation (ECAP.SSTS)");
     check_without(&h, 0, VTD_ECAP_FSTS,
                   "has first-stage translation (ECAP.FSTS)");
     check_without(&h, VTD_CAP_FS1GP, 0,
@@ -469,7 +502,8 @@ static void test_requirements(void)
     check_refused(&h, "hw-type 2\n", "the host's IOMMU is of type 2");
     /* A call that one would miss only later. */
     check_refused(&h, "without IOMMU_HWPT_INVALIDATE\n",
-                  "does not invalidate first-stage translations");
+                  "does not have invalidation of first-stage translations "
+                  "(IOMMU_HWPT_INVALIDATE: ");
     check_refused(&h, "without IOMMU_HWPT_ALLOC\n", "Failed to allocate hwpt");
     h.ref->config[0] = 0;
     g_assert_cmpstr(host_plug(&h), ==, NULL);

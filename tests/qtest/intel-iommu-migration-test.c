@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qtest of the intel-iommu device's migration: a machine goes on translating
- * where it came from, and a machine with other capabilities is not taken in.
+ * qtest of the intel-iommu device's migration and snapshots: a machine goes on
+ * translating where it came from, and a machine with other capabilities is not
+ * taken in.
  */
 #include "qemu/osdep.h"
 #include "vtd-guest.h"
 #include "qemu/bswap.h"
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 
 /* Where the state goes on its way. */
 typedef struct Route {
@@ -207,6 +209,97 @@ static void test_other_capabilities(void)
     check_refused(NESTED, NESTED_WITH(",ssads=off"));
 }
 
+/* Once the only job there is has done its work. */
+static void finish_job(QTestState *qts)
+{
+    gint64 deadline = g_get_monotonic_time() + 120 * G_USEC_PER_SEC;
+    bool concluded = false;
+
+    while (!concluded) {
+        g_autoptr(QDict) reply =
+            qtest_qmp(qts, "{ 'execute': 'query-jobs' }");
+        const QDict *job = qobject_to(
+            QDict, qlist_peek(qdict_get_qlist(reply, "return")));
+
+        g_assert_nonnull(job);
+        g_assert_null(qdict_get_try_str(job, "error"));
+        concluded = !strcmp(qdict_get_str(job, "status"), "concluded");
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        g_usleep(1000);
+    }
+    qtest_qmp_assert_success(
+        qts, "{ 'execute': 'job-dismiss', 'arguments': { 'id': 'job' } }");
+}
+
+/* A disk that no device has, for snapshots of the machine. */
+static void add_disk(QTestState *qts, const char *path)
+{
+    qtest_qmp_assert_success(
+        qts, "{ 'execute': 'blockdev-create', 'arguments': { 'job-id': 'job',"
+        " 'options': { 'driver': 'file', 'filename': %s, 'size': 0 } } }",
+        path);
+    finish_job(qts);
+    qtest_qmp_assert_success(
+        qts, "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'file',"
+        " 'node-name': 'file', 'filename': %s } }", path);
+    qtest_qmp_assert_success(
+        qts, "{ 'execute': 'blockdev-create', 'arguments': { 'job-id': 'job',"
+        " 'options': { 'driver': 'qcow2', 'file': 'file', 'size': 1048576 } }"
+        " }");
+    finish_job(qts);
+    qtest_qmp_assert_success(
+        qts, "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'qcow2',"
+        " 'node-name': 'disk', 'file': 'file' } }");
+}
+
+static void monitor(QTestState *qts, const char *command)
+{
+    g_autofree char *answer = qtest_hmp(qts, "%s", command);
+
+    g_assert_cmpstr(answer, ==, "");
+}
+
+/* Back to a snapshot in the same QEMU, whose caches know what came later. */
+static void check_snapshot(const char *iommu, unsigned pgtt, GuestTables p)
+{
+    Guest g = guest_start(iommu);
+    g_autofree char *dir = g_dir_make_tmp("intel-iommu-XXXXXX", NULL);
+    g_autofree char *path = g_strdup_printf("%s/disk", dir);
+    uint8_t before[0x230];
+
+    add_disk(g.qts, path);
+    guest_map(&g, &p, IOVA, PAGE_A);
+    guest_scalable_context(&g, pgtt);
+    guest_queue_on(&g);
+    guest_translation_on(&g);
+    guest_wait(&g);
+    guest_assert_maps(&g, IOVA, PAGE_A);
+    qtest_memread(g.qts, REGS, before, sizeof(before));
+    monitor(g.qts, "savevm here");
+
+    guest_map(&g, &p, IOVA, PAGE_B);
+    guest_invalidate_page(&g, p.leaf_bits & VTD_FS_US, IOVA);
+    guest_assert_maps(&g, IOVA, PAGE_B);
+    monitor(g.qts, "loadvm here");
+    assert_same_registers(&g, before);
+    guest_assert_maps(&g, IOVA, PAGE_A);
+
+    /* The endpoint's BAR comes back with the snapshot. */
+    qtest_system_reset(g.qts);
+    monitor(g.qts, "loadvm here");
+    assert_same_registers(&g, before);
+    guest_assert_maps(&g, IOVA, PAGE_A);
+    guest_finish(&g);
+    unlink(path);
+    g_assert_cmpint(rmdir(dir), ==, 0);
+}
+
+static void test_snapshot(void)
+{
+    check_snapshot(SECOND_STAGE, VTD_PGTT_SECOND_STAGE, guest_second_stage());
+    check_snapshot(NESTED, VTD_PGTT_FIRST_STAGE, guest_first_stage(0));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -219,5 +312,6 @@ int main(int argc, char **argv)
                    test_second_record);
     qtest_add_func("/intel-iommu/migration/other-capabilities",
                    test_other_capabilities);
+    qtest_add_func("/intel-iommu/migration/snapshot", test_snapshot);
     return g_test_run();
 }

@@ -32,13 +32,18 @@ void guest_queue_on(Guest *g)
     guest_command(g, VTD_GCMD_QIE);
 }
 
-void guest_submit(Guest *g, uint64_t qw0, uint64_t qw1)
+void guest_put(Guest *g, uint64_t qw0, uint64_t qw1)
 {
     unsigned size = g->scalable ? 32 : 16;
     uint64_t qw[4] = { cpu_to_le64(qw0), cpu_to_le64(qw1) };
 
     qtest_memwrite(g->qts, QUEUE + g->tail, qw, size);
     g->tail = (g->tail + size) % 4096;
+}
+
+void guest_submit(Guest *g, uint64_t qw0, uint64_t qw1)
+{
+    guest_put(g, qw0, qw1);
     qtest_writeq(g->qts, REGS + VTD_REG_IQT, g->tail);
 }
 

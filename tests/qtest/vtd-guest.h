@@ -77,8 +77,10 @@ uint64_t guest_reg64(Guest *g, unsigned offset);
 /* Set a bit of GCMD, keeping what is on. */
 void guest_command(Guest *g, uint32_t bit);
 
-/* The queue, a page long; guest_submit() adds a descriptor. */
+/* The queue, a page long; guest_submit() adds a descriptor, guest_put() does
+ * so and does not tell. */
 void guest_queue_on(Guest *g);
+void guest_put(Guest *g, uint64_t qw0, uint64_t qw1);
 void guest_submit(Guest *g, uint64_t qw0, uint64_t qw1);
 
 /* Returns once the unit has written the status of a wait descriptor. */

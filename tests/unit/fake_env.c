@@ -168,6 +168,34 @@ static bool fake_drained(void *opaque)
     return false;
 }
 
+static bool fake_pasid_alloc(void *opaque, uint32_t *pasid)
+{
+    FakeEnv *env = opaque;
+
+    if (begin(env, FAKE_PASID_ALLOC)) {
+        return false;
+    }
+    for (*pasid = 1; *pasid < FAKE_PASIDS; ++*pasid) {
+        if (!env->pasid_owned[*pasid]) {
+            env->pasid_owned[*pasid] = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool fake_pasid_free(void *opaque, uint32_t pasid)
+{
+    FakeEnv *env = opaque;
+    bool owned = pasid < FAKE_PASIDS && env->pasid_owned[pasid];
+
+    if (begin(env, FAKE_PASID_FREE) || !owned) {
+        return false;
+    }
+    env->pasid_owned[pasid] = false;
+    return true;
+}
+
 static void fake_guest_error(void *opaque, const char *what, uint64_t value)
 {
     FakeEnv *env = opaque;
@@ -204,6 +232,8 @@ VtdEnv fake_env_interface(FakeEnv *env)
         .send_msi = fake_send_msi,
         .deliver = fake_deliver,
         .drained = fake_drained,
+        .pasid_alloc = fake_pasid_alloc,
+        .pasid_free = fake_pasid_free,
         .guest_error = fake_guest_error,
     };
 }

@@ -23,8 +23,13 @@ typedef enum FakeCall {
     FAKE_DRAINED,
     FAKE_SEND_MSI,
     FAKE_GUEST_ERROR,
+    FAKE_PASID_ALLOC,
+    FAKE_PASID_FREE,
     FAKE_CALLS,
 } FakeCall;
+
+/* PASIDs 1 to FAKE_PASIDS - 1 can be allocated. */
+#define FAKE_PASIDS 8
 
 /* What comes behind these is not recorded. */
 #define FAKE_RECORDS 1024
@@ -57,6 +62,7 @@ struct FakeEnv {
     /* So many calls of drained() say no. */
     unsigned undrained;
 
+    bool pasid_owned[FAKE_PASIDS];
     VtdNotice notice[FAKE_RECORDS];
     unsigned notices;
     unsigned batch[FAKE_RECORDS]; /* sizes of the arrays delivered */

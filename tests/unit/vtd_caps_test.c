@@ -262,6 +262,10 @@ TEST(refinements_show_their_bits)
     o.page_requests = true; /* and their drain */
     check_caps(o, plain.cap, plain.ecap | 1 << 2 | 1 << 29 | 1ull << 42);
     o = nested();
+    o.pasid_bits = 20;
+    o.virtual_commands = true;
+    check_caps(o, plain.cap, plain.ecap | 0x119800000000);
+    o = nested();
     o.device_tlb = true;
     o.no_write_flag = true;
     check_caps(o, plain.cap, plain.ecap | 1 << 2 | 1ull << 33);
@@ -295,6 +299,10 @@ TEST(refinements_need_what_they_refine)
     o = defaults();
     o.rid_pasid = true;
     check_refused(o, "x-scalable-mode");
+    o = nested();
+    o.pasid_bits = 0;
+    o.virtual_commands = true;
+    check_refused(o, "pasid-bits");
     o = scalable();
     o.page_requests = true;
     check_refused(o, "device-iotlb");

@@ -83,6 +83,7 @@ TEST(a_request_with_pasid_as_it_lies_in_the_queue)
     CHECK_EQ(qword(0, 3), 0);
     CHECK_EQ(reg64(VTD_REG_PQT), 32);
     CHECK_EQ(reg64(VTD_REG_PQH), 0);
+    CHECK_EQ(guest.unit.counters.page_requests, 1);
 }
 
 TEST(execute_and_privilege_go_with_a_pasid)
@@ -176,6 +177,7 @@ TEST(a_full_queue_overflows_and_the_device_is_told_to_try_again)
     CHECK_EQ(request_last(false), VTD_PAGE_DROPPED);
     CHECK_EQ(reg64(VTD_REG_PQT), (SLOTS - 1) * 32);
     CHECK_EQ(qword(SLOTS - 1, 0), 0);
+    CHECK_EQ(guest.unit.counters.page_requests, SLOTS - 1);
 }
 
 TEST(nothing_is_queued_until_the_overflow_is_cleared)

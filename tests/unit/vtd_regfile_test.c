@@ -4,7 +4,7 @@
 #include "tap.h"
 
 #define CAP 0x1122334455667788ull
-#define ECAP 0x99aabbccddeeff01ull
+#define ECAP 0x99aaabccddeeff01ull
 
 static VtdRegFile regs;
 
@@ -165,6 +165,21 @@ TEST(page_request_registers_exist_with_ECAP_PRS)
         CHECK_EQ(vtd_reg32(&regs, offset), offset == 0xe0 ? 1u << 31 : 0);
         CHECK_EQ(writable(offset), bits[i]);
         CHECK_EQ(write_1_clears(offset), offset == 0xdc ? 3 : 0);
+    }
+}
+
+TEST(virtual_command_registers_exist_with_ECAP_VCS)
+{
+    for (unsigned offset = 0xe00; offset < 0xe38; offset += 4) {
+        uint32_t bits = offset < 0xe08 ? 0xffffffff : 0; /* VCMD */
+
+        tap_context("offset 0x%x", offset);
+        reset();
+        CHECK_EQ(writable(offset), 0);
+        CHECK_EQ(vtd_reg32(&regs, offset), 0);
+        vtd_regfile_reset(&regs, CAP, ECAP | 1ull << 44);
+        CHECK_EQ(vtd_reg32(&regs, offset), offset == 0xe30 ? 1 : 0);
+        CHECK_EQ(writable(offset), bits);
     }
 }
 

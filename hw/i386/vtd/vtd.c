@@ -6,6 +6,7 @@
 #include "vtd_ats.h"
 #include "vtd_ctrl.h"
 #include "vtd_qi.h"
+#include "vtd_vcmd.h"
 
 const char *vtd_init(VtdUnit *u, const VtdEnv *env, const VtdOptions *options)
 {
@@ -62,6 +63,9 @@ static bool finish(VtdUnit *u, const VtdWork *work)
             vtd_ctrl_complete(u, work->completes, result);
             pthread_mutex_unlock(&u->lock);
         }
+    }
+    if (work->runs_virtual_command) {
+        vtd_vcmd_run(u, work->virtual_command);
     }
     vtd_work_send(u, work);
     if (work->run_queue) {
@@ -245,8 +249,7 @@ const char *vtd_set_options(VtdUnit *u, const VtdOptions *options)
     }
     pthread_mutex_lock(&u->lock);
     u->caps = caps;
-    vtd_reg64_set(&u->regs, VTD_REG_CAP, caps.cap);
-    vtd_reg64_set(&u->regs, VTD_REG_ECAP, caps.ecap);
+    vtd_regfile_set_caps(&u->regs, caps.cap, caps.ecap);
     pthread_mutex_unlock(&u->lock);
     return NULL;
 }

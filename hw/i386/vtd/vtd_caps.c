@@ -38,6 +38,10 @@ static const char *check_parts(const VtdOptions *o)
     if (o->no_write_flag && !o->device_tlb) {
         return "nwfs=on needs device-iotlb=on";
     }
+    if (o->virtual_commands && !o->pasid_bits) {
+        return "host-uapi=vfio-v1 translates requests with PASID only: add "
+               "pasid-bits=N (N at most 20)";
+    }
     if (!o->fault_records || o->fault_records > VTD_MAX_FAULT_RECORDS) {
         return "fault-records must be between 1 and 8";
     }
@@ -157,6 +161,9 @@ static uint64_t compose_ecap(const VtdOptions *o)
     }
     if (o->rid_pasid) {
         ecap |= VTD_ECAP_RPS;
+    }
+    if (o->virtual_commands) {
+        ecap |= VTD_ECAP_VCS;
     }
     if (o->pasid_bits) {
         ecap |= VTD_ECAP_PASID | vtd_put(VTD_ECAP_PSS, o->pasid_bits - 1);

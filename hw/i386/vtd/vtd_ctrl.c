@@ -7,6 +7,7 @@
 #include "vtd_inval.h"
 #include "vtd_prq.h"
 #include "vtd_qi.h"
+#include "vtd_vcmd.h"
 
 /* Granularities of CCMD.CIRG and IOTLB.IIRG */
 enum { GLOBAL = 1,
@@ -198,6 +199,9 @@ void vtd_ctrl_written(VtdUnit *u, unsigned offset, uint32_t value,
         break;
     case VTD_REG_PECTL:
         vtd_event_control_written(u, VTD_EVENT_PAGE_REQUEST, work);
+        break;
+    case VTD_REG_VCMD: /* the word that holds the command starts it */
+        vtd_vcmd_written(u, work);
         break;
     }
 }

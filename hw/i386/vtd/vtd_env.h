@@ -51,6 +51,14 @@ typedef struct VtdEnv {
      */
     bool (*drained)(void *opaque);
 
+    /*
+     * Virtual commands, asked only if ECAP.VCS is shown, with no lock held.
+     * Allocate a PASID for the guest, 1..2^20 - 1; false: there is none.
+     */
+    bool (*pasid_alloc)(void *opaque, uint32_t *pasid);
+    /* Free one; false: @pasid is none of those that were allocated. */
+    bool (*pasid_free)(void *opaque, uint32_t pasid);
+
     /* The guest did something that the spec forbids; @what is a constant
      * string.  The callee limits the rate.  Locked. */
     void (*guest_error)(void *opaque, const char *what, uint64_t value);

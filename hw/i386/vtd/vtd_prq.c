@@ -88,6 +88,7 @@ static VtdPageResult enqueue(VtdUnit *u, const VtdPageRequest *request,
         return answer(request, VTD_PAGE_FAILURE, response);
     }
     vtd_reg64_set(&u->regs, VTD_REG_PQT, next);
+    atomic_fetch_add(&u->counters.page_requests, 1);
     set_condition(u, VTD_PRS_PPR, work);
     return VTD_PAGE_QUEUED;
 }

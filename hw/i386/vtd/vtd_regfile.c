@@ -12,8 +12,8 @@ typedef struct Reg {
     uint64_t read_only; /* set by the unit, not by the guest */
 } Reg;
 
-/* GCMD is write-only and reads as zero; its bits act in vtd_ctrl.c.  CAP and
- * ECAP come from the configuration; what is not listed reads as zero. */
+/* GCMD is write-only and reads as zero; its bits act in vtd_ctrl.c.  CAP, ECAP
+ * and VCCAP come from the configuration; what is not listed reads as zero. */
 #define ALL VTD_BITS(63, 0)
 #define FRCD_UPPER \
     (VTD_FRCD_SID | VTD_FRCD_T2 | VTD_FRCD_PRIV | VTD_FRCD_EXE | \
@@ -56,12 +56,20 @@ static const Reg registers[] = {
       VTD_IOTLB_IAIG },
     { VTD_REG_FRCD, 8, 0, 0, 0, ALL },
     { VTD_REG_FRCD + 8, 8, 0, 0, VTD_FRCD_F, FRCD_UPPER },
+    { VTD_REG_VCMD, 8, 0, ALL, 0, 0 },
+    { VTD_REG_VCRSP, 8, 0, 0, 0,
+      VTD_VCRSP_IP | VTD_VCRSP_SC | VTD_VCRSP_PASID },
 };
 #define REGISTERS (sizeof(registers) / sizeof(registers[0]))
 
 static bool in_page_requests(unsigned offset)
 {
     return offset >= VTD_REG_PQH && offset < VTD_REG_PEUADDR + 4;
+}
+
+static bool in_virtual_commands(unsigned offset)
+{
+    return offset >= VTD_REG_VCMD && offset < VTD_REG_VCCAP;
 }
 
 /* The register that the word at @offset is part of, or NULL; *@shift is where
@@ -71,6 +79,10 @@ static const Reg *find(const VtdRegFile *regs, unsigned offset,
 {
     if (in_page_requests(offset) &&
         !(vtd_reg64(regs, VTD_REG_ECAP) & VTD_ECAP_PRS)) {
+        return NULL;
+    }
+    if (in_virtual_commands(offset) &&
+        !(vtd_reg64(regs, VTD_REG_ECAP) & VTD_ECAP_VCS)) {
         return NULL;
     }
     if (vtd_reg_in_fault_record(offset)) {
@@ -88,11 +100,18 @@ static const Reg *find(const VtdRegFile *regs, unsigned offset,
     return NULL;
 }
 
+void vtd_regfile_set_caps(VtdRegFile *regs, uint64_t cap, uint64_t ecap)
+{
+    vtd_reg64_set(regs, VTD_REG_CAP, cap);
+    vtd_reg64_set(regs, VTD_REG_ECAP, ecap);
+    vtd_reg64_set(regs, VTD_REG_VCCAP,
+                  ecap & VTD_ECAP_VCS ? VTD_VCCAP_PAS : 0);
+}
+
 void vtd_regfile_reset(VtdRegFile *regs, uint64_t cap, uint64_t ecap)
 {
     memset(regs, 0, sizeof(*regs));
-    vtd_reg64_set(regs, VTD_REG_CAP, cap);
-    vtd_reg64_set(regs, VTD_REG_ECAP, ecap);
+    vtd_regfile_set_caps(regs, cap, ecap);
     for (unsigned i = 0; i < REGISTERS; i++) {
         unsigned shift;
 

@@ -19,6 +19,9 @@ typedef struct VtdRegFile {
 /* All registers at their reset values. */
 void vtd_regfile_reset(VtdRegFile *regs, uint64_t cap, uint64_t ecap);
 
+/* What the unit shows of itself: CAP, ECAP, VCCAP. */
+void vtd_regfile_set_caps(VtdRegFile *regs, uint64_t cap, uint64_t ecap);
+
 /* The guest's write of the word at @offset: read-only bits keep their value,
  * write-one-to-clear bits are cleared. */
 void vtd_regfile_guest_write(VtdRegFile *regs, unsigned offset,

@@ -46,6 +46,9 @@ enum {
     VTD_REG_IVA = 0xf0, /* at ECAP.IRO */
     VTD_REG_IOTLB = 0xf8, /* IVA + 8 */
     VTD_REG_FRCD = 0x220, /* at CAP.FRO, 16 bytes each */
+    VTD_REG_VCMD = 0xe00, /* these three with ECAP.VCS */
+    VTD_REG_VCRSP = 0xe10,
+    VTD_REG_VCCAP = 0xe30,
 };
 
 #define VTD_FAULT_RECORD_BYTES 16
@@ -101,6 +104,7 @@ static inline bool vtd_reg_in_fault_record(unsigned offset)
 #define VTD_ECAP_PASID VTD_BIT(40)
 #define VTD_ECAP_PDS VTD_BIT(42)
 #define VTD_ECAP_SMTS VTD_BIT(43)
+#define VTD_ECAP_VCS VTD_BIT(44)
 #define VTD_ECAP_SSADS VTD_BIT(45)
 #define VTD_ECAP_SSTS VTD_BIT(46)
 #define VTD_ECAP_FSTS VTD_BIT(47)
@@ -187,5 +191,13 @@ enum { VTD_TTM_LEGACY = 0,
 #define VTD_FRCD_PV VTD_BITS(59, 40)
 #define VTD_FRCD_T1 VTD_BIT(62)
 #define VTD_FRCD_F VTD_BIT(63)
+
+/* VCMD, VCRSP, VCCAP; a PASID is at the same place as operand and as result. */
+#define VTD_VCMD_CMD VTD_BITS(7, 0)
+#define VTD_VCMD_PASID VTD_BITS(35, 16)
+#define VTD_VCRSP_IP VTD_BIT(0)
+#define VTD_VCRSP_SC VTD_BITS(7, 1)
+#define VTD_VCRSP_PASID VTD_BITS(35, 16)
+#define VTD_VCCAP_PAS VTD_BIT(0)
 
 #endif

@@ -29,6 +29,7 @@ typedef struct VtdCounters {
     _Atomic uint64_t table_walks;
     _Atomic uint64_t nested_walks;
     _Atomic uint64_t faults;
+    _Atomic uint64_t page_requests; /* put in the page-request queue */
 } VtdCounters;
 
 struct VtdUnit {
@@ -53,7 +54,8 @@ struct VtdUnit {
 
 /*
  * What an entry point still has to do once the lock is dropped, in this
- * order: deliver notices, complete the command, send interrupts.
+ * order: deliver notices, complete the command, run the virtual command, send
+ * interrupts.
  */
 typedef struct VtdMsi {
     uint64_t addr;
@@ -67,6 +69,8 @@ typedef struct VtdWork {
     VtdMsi msi[4];
     unsigned completes; /* register whose command completes, or 0 */
     bool run_queue;
+    bool runs_virtual_command;
+    uint64_t virtual_command; /* VCMD as it was written */
 } VtdWork;
 
 static inline void vtd_work_notice(VtdWork *work, VtdNotice notice)

@@ -32,19 +32,30 @@ typedef struct VtdHost VtdHost;
 typedef struct VtdRam VtdRam;
 typedef struct VtdStream VtdStream;
 
-/* Features with a property of the kind on, off, auto: see
- * hw/i386/intel_iommu_features.c. */
+/* What the guest can be shown: see hw/i386/intel_iommu_feature_table.c.  The
+ * first one decides how devices are passed through. */
 typedef enum VtdFeature {
+    VTD_FEATURE_NESTED,
+    VTD_FEATURE_SCALABLE_MODE,
+    VTD_FEATURE_FIRST_STAGE,
+    VTD_FEATURE_SECOND_STAGE,
+    VTD_FEATURE_WIDTH,
+    VTD_FEATURE_FS5LP,
     VTD_FEATURE_FS1GP,
     VTD_FEATURE_SRS,
     VTD_FEATURE_EAFS,
     VTD_FEATURE_SSADS,
     VTD_FEATURE_SMPWCS,
     VTD_FEATURE_RPS,
-    VTD_FEATURE_PRS,
+    VTD_FEATURE_DEVICE_TLB,
     VTD_FEATURE_NWFS,
+    VTD_FEATURE_PASID,
+    VTD_FEATURE_PRS,
     VTD_FEATURES,
 } VtdFeature;
+
+/* Of pasid_bits: as many as all devices passed through have. */
+#define VTD_PASID_BITS_AUTO 0xff
 
 /* The 0xfeexxxxx range as requesters see it: writes are interrupts. */
 typedef struct VtdInterruptWindow {
@@ -85,7 +96,7 @@ struct IntelIOMMUState {
 
     /*
      * hw/i386/pc.c plugs passed-through devices only where this is set.  It
-     * is with nested=on as well: whether the guest is shown CAP.CM early
+     * is unless nested=off as well: whether the guest is shown CAP.CM early
      * enough is decided device by device.
      */
     bool caching_mode;
@@ -95,21 +106,20 @@ struct IntelIOMMUState {
     bool report_caching_mode;   /* caching-mode, or needed by a device */
     VtdRenamed scalable_mode;
     VtdRenamed first_stage;
-    bool nested;
     bool snoop_control;
     bool dma_drain;
     bool dma_translation;
     bool stale_tm;
     bool buggy_eim;
     bool pasid_mode;
-    bool svm;
+    OnOffAuto svm;
     bool forward_invalidation; /* off only to see tests fail */
-    uint8_t pasid_bits;
+    uint8_t pasid_bits;  /* or VTD_PASID_BITS_AUTO... */
+    uint8_t pasid_limit; /* ...and what that comes to at present */
     uint8_t fault_records; /* 0: as many as suit */
     uint16_t pasid_cap_offset; /* of passed-through devices; 0: choose */
     OnOffAuto feature[VTD_FEATURES];
-    bool feature_by_default[VTD_FEATURES]; /* was "auto" */
-    char *feature_taken_by[VTD_FEATURES];  /* the device, or NULL */
+    char *feature_taken[VTD_FEATURES]; /* by which device and why, or NULL */
     uint8_t aw_bits;
     OnOffAuto intr_eim;
 };
