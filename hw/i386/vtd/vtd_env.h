@@ -16,6 +16,13 @@ typedef enum VtdCas {
     VTD_CAS_FAILED, /* no writable memory there */
 } VtdCas;
 
+/* [start, start + size) of guest memory lies at host, in whole quadwords. */
+typedef struct VtdWindow {
+    uint64_t start;
+    uint64_t size;
+    const unsigned char *host;
+} VtdWindow;
+
 typedef struct VtdEnv {
     void *opaque;
 
@@ -27,8 +34,13 @@ typedef struct VtdEnv {
     bool (*read)(void *opaque, uint64_t gpa, void *buf, size_t len);
     bool (*write)(void *opaque, uint64_t gpa, const void *buf, size_t len);
 
-    /* One aligned quadword, read or exchanged in one piece.  Locked. */
-    bool (*load64)(void *opaque, uint64_t gpa, uint64_t *value);
+    /*
+     * One aligned quadword, read or exchanged in one piece.  Locked.
+     * @window may be set to memory around @gpa that the caller may read in
+     * place for as long as the translation takes; it is left alone otherwise.
+     */
+    bool (*load64)(void *opaque, uint64_t gpa, uint64_t *value,
+                   VtdWindow *window);
     VtdCas (*cas64)(void *opaque, uint64_t gpa, uint64_t expected,
                     uint64_t desired);
 
@@ -68,18 +80,11 @@ typedef struct VtdEnv {
 static inline bool vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa,
                                        uint64_t *qw, unsigned count)
 {
-    unsigned char *raw = (unsigned char *)qw;
-
-    if (!env->read(env->opaque, gpa, raw, count * sizeof(*qw))) {
+    if (!env->read(env->opaque, gpa, qw, count * sizeof(*qw))) {
         return false;
     }
     for (unsigned i = 0; i < count; i++) {
-        uint64_t value = 0;
-
-        for (unsigned b = 8; b-- > 0;) {
-            value = value << 8 | raw[i * 8 + b];
-        }
-        qw[i] = value;
+        qw[i] = vtd_le64(qw[i]);
     }
     return true;
 }

@@ -58,20 +58,27 @@ static void unlock(VtdIotlbSet *set)
     atomic_fetch_add_explicit(&set->seq, 1, memory_order_release);
 }
 
-static unsigned choose_way(VtdIotlbSet *set, uint64_t page, uint64_t tag)
+/*
+ * A page replaces itself, so that it is found with its new rights; else the
+ * oldest entry goes.  Most entries that are out of date are only so by their
+ * generation, so looking for one to reuse is not worth its while.
+ */
+static inline VtdIotlbEntry *choose_way(VtdIotlbSet *set, uint64_t page,
+                                        uint64_t tag)
 {
+    unsigned victim = set->victim;
+
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        uint64_t held =
-            atomic_load_explicit(&set->way[i].page, memory_order_relaxed);
-        uint64_t held_tag =
-            atomic_load_explicit(&set->way[i].tag, memory_order_relaxed);
+        VtdIotlbEntry *e = &set->way[i];
 
-        if (!(held & VTD_TLB_VALID) || (held == page && held_tag == tag)) {
-            return i;
+        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
+            atomic_load_explicit(&e->tag, memory_order_relaxed) == tag) {
+            return e;
         }
     }
-    return set->victim++ % VTD_IOTLB_WAYS;
+    set->victim = victim + 1 < VTD_IOTLB_WAYS ? victim + 1 : 0;
+    return &set->way[victim];
 }
 
 /* To be called before the number of narrow invalidations is looked at: whoever
@@ -96,7 +103,7 @@ insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket, uint64_t page_number,
     atomic_thread_fence(memory_order_release);
     note_size(&tlb->domain[ticket->tag & VTD_TLB_DID], size);
     if (atomic_load(&tlb->narrow_gen) == ticket->narrow) {
-        VtdIotlbEntry *e = &set->way[choose_way(set, page, ticket->tag)];
+        VtdIotlbEntry *e = choose_way(set, page, ticket->tag);
 
         atomic_store_explicit(&e->page, page, memory_order_relaxed);
         atomic_store_explicit(&e->tag, ticket->tag, memory_order_relaxed);

@@ -81,7 +81,8 @@ static bool bench_write(void *opaque, uint64_t gpa, const void *buf,
     return true;
 }
 
-static bool bench_load64(void *opaque, uint64_t gpa, uint64_t *value)
+static bool bench_load64(void *opaque, uint64_t gpa, uint64_t *value,
+                         VtdWindow *window)
 {
     FakeEnv *env = opaque;
 
@@ -89,6 +90,7 @@ static bool bench_load64(void *opaque, uint64_t gpa, uint64_t *value)
         return false;
     }
     *value = __atomic_load_n((uint64_t *)(env->ram + gpa), __ATOMIC_RELAXED);
+    *window = (VtdWindow){ .size = env->ram_size, .host = env->ram };
     return true;
 }
 
