@@ -194,17 +194,19 @@ static void machine_done(Notifier *notifier, void *data)
 static bool unit_create(IntelIOMMUState *s, Error **errp)
 {
     VtdUnit *unit = g_new0(VtdUnit, 1);
-    VtdEnv env = vtd_env(s);
     VtdOptions opts = options(s);
-    const char *problem = vtd_init(unit, &env, &opts);
+    const char *problem;
+    VtdEnv env;
 
+    s->ram = vtd_ram_new();
+    env = vtd_env(s);
+    problem = vtd_init(unit, &env, &opts);
     if (problem) {
         error_setg(errp, "intel-iommu: %s", problem);
         g_free(unit);
         return false;
     }
     s->unit = unit;
-    s->ram = vtd_ram_new();
     return true;
 }
 

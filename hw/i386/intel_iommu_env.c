@@ -25,10 +25,10 @@ static bool env_read(void *opaque, uint64_t gpa, void *buf, size_t len)
 {
     IntelIOMMUState *s = opaque;
     RCU_READ_LOCK_GUARD();
-    const void *p = vtd_ram_at(s->ram, gpa, len);
+    const VtdWindow *w = vtd_ram_around(s->ram, gpa);
 
-    if (p) {
-        memcpy(buf, p, len);
+    if (likely(w && len <= w->size - (gpa - w->start))) {
+        memcpy(buf, w->host + (gpa - w->start), len);
         return true;
     }
     return address_space_read_full(&address_space_memory, gpa, memory_only,
@@ -59,17 +59,12 @@ static uint64_t *quadword_at(uint64_t gpa, bool is_write)
 /* Callers of vtd_translate() are in an RCU read section. */
 static bool env_load64(void *opaque, uint64_t gpa, uint64_t *value)
 {
-    IntelIOMMUState *s = opaque;
-    const uint64_t *p = vtd_ram_at(s->ram, gpa, sizeof(*p));
+    uint64_t *p = quadword_at(gpa, false);
 
-    if (unlikely(!p)) {
-        p = quadword_at(gpa, false);
+    if (p) {
+        *value = le64_to_cpu(qatomic_read__nocheck(p));
     }
-    if (unlikely(!p)) {
-        return false;
-    }
-    *value = le64_to_cpu(qatomic_read__nocheck(p));
-    return true;
+    return p;
 }
 
 static VtdCas env_cas64(void *opaque, uint64_t gpa, uint64_t expected,
@@ -224,6 +219,7 @@ VtdEnv vtd_env(IntelIOMMUState *s)
         .opaque = s,
         .read = env_read,
         .write = env_write,
+        .memory = &s->ram->view,
         .load64 = env_load64,
         .cas64 = env_cas64,
         .send_msi = env_send_msi,

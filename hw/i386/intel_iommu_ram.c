@@ -11,15 +11,24 @@
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
 #include "intel_iommu_ram.h"
+#include "qemu/rcu.h"
 
 /* Ranges of a view.  A machine has two large ones, and some of a few pages. */
 #define MAX_RANGES 16
+
+/* A view of memory, which never changes. */
+typedef struct View {
+    struct rcu_head rcu;
+    GPtrArray *owners; /* memory regions that are kept alive */
+    VtdMemory memory;
+} View;
 
 typedef struct VtdRamWatcher {
     VtdRam *ram;
     MemoryListener listener;
     GArray *section; /* MemoryRegionSection, as they are now */
     bool changed;
+    View *view;
 } VtdRamWatcher;
 
 static bool is_plain(const MemoryRegionSection *section)
@@ -68,21 +77,21 @@ static gint larger_first(gconstpointer a, gconstpointer b)
     return int128_gt(y->size, x->size) - int128_gt(x->size, y->size);
 }
 
-static VtdRamView *view_new(GArray *sections)
+static View *view_new(GArray *sections)
 {
-    VtdRamView *view = g_new0(VtdRamView, 1);
+    unsigned count = MIN(sections->len, MAX_RANGES);
+    View *view = g_malloc0(sizeof(*view) + count * sizeof(VtdWindow));
 
     g_array_sort(sections, larger_first);
-    view->count = MIN(sections->len, MAX_RANGES);
-    view->range = g_new(VtdRamRange, view->count);
+    view->memory.count = count;
     view->owners = g_ptr_array_new();
-    for (unsigned i = 0; i < view->count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         MemoryRegionSection *section =
             &g_array_index(sections, MemoryRegionSection, i);
 
         memory_region_ref(section->mr);
         g_ptr_array_add(view->owners, section->mr);
-        view->range[i] = (VtdRamRange) {
+        view->memory.window[i] = (VtdWindow) {
             .start = section->offset_within_address_space,
             .size = int128_get64(section->size),
             .host = (uint8_t *)memory_region_get_ram_ptr(section->mr) +
@@ -92,24 +101,25 @@ static VtdRamView *view_new(GArray *sections)
     return view;
 }
 
-static void view_free(VtdRamView *view)
+static void view_free(View *view)
 {
     for (unsigned i = 0; i < view->owners->len; i++) {
         memory_region_unref(g_ptr_array_index(view->owners, i));
     }
     g_ptr_array_free(view->owners, true);
-    g_free(view->range);
     g_free(view);
 }
 
 static void commit(MemoryListener *listener)
 {
     VtdRamWatcher *w = container_of(listener, VtdRamWatcher, listener);
-    VtdRamView *old = w->ram->view;
+    View *old = w->view;
 
     if (w->changed) {
         w->changed = false;
-        qatomic_rcu_set(&w->ram->view, view_new(w->section));
+        w->view = view_new(w->section);
+        atomic_store_explicit(&w->ram->view, &w->view->memory,
+                              memory_order_release);
         call_rcu(old, view_free, rcu);
     }
 }
@@ -128,7 +138,8 @@ VtdRam *vtd_ram_new(void)
         .commit = commit,
     };
     ram->watcher = w;
-    ram->view = view_new(w->section);
+    w->view = view_new(w->section);
+    atomic_init(&ram->view, &w->view->memory);
     memory_listener_register(&w->listener, &address_space_memory);
     return ram;
 }

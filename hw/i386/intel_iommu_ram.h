@@ -11,25 +11,10 @@
 
 #include "exec/hwaddr.h"
 #include "hw/i386/intel_iommu.h"
-#include "qemu/atomic.h"
-#include "qemu/rcu.h"
-
-typedef struct VtdRamRange {
-    hwaddr start;
-    hwaddr size;
-    const uint8_t *host;
-} VtdRamRange;
-
-/* A view of memory, which never changes; the largest ranges first. */
-typedef struct VtdRamView {
-    struct rcu_head rcu;
-    unsigned count;
-    VtdRamRange *range;
-    GPtrArray *owners; /* memory regions that are kept alive */
-} VtdRamView;
+#include "vtd/vtd_env.h"
 
 struct VtdRam {
-    VtdRamView *view; /* replaced under the BQL, read under RCU */
+    const VtdMemory *_Atomic view; /* replaced under the BQL, read under RCU */
     struct VtdRamWatcher *watcher;
 };
 
@@ -37,19 +22,17 @@ struct VtdRam {
 VtdRam *vtd_ram_new(void);
 
 /*
- * The @size bytes at @gpa, to be read; NULL: not known here.  The caller is in
- * an RCU read section, or holds the BQL, for as long as it uses them.
+ * The range around @gpa, to be read; NULL: it is not known here.  The caller is
+ * in an RCU read section, or holds the BQL, for as long as it uses it.
  */
-static inline const void *vtd_ram_at(VtdRam *ram, hwaddr gpa, hwaddr size)
+static inline const VtdWindow *vtd_ram_around(VtdRam *ram, hwaddr gpa)
 {
-    const VtdRamView *view = qatomic_rcu_read(&ram->view);
+    const VtdMemory *view =
+        atomic_load_explicit(&ram->view, memory_order_acquire);
 
     for (unsigned i = 0; i < view->count; i++) {
-        const VtdRamRange *r = &view->range[i];
-        hwaddr offset = gpa - r->start;
-
-        if (offset < r->size && size <= r->size - offset) {
-            return r->host + offset;
+        if (gpa - view->window[i].start < view->window[i].size) {
+            return &view->window[i];
         }
     }
     return NULL;

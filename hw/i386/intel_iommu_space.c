@@ -66,15 +66,19 @@ static void source_renumber(VtdAddressSpace *space, uint16_t sid)
     vtd_forget_configurations(space->iommu_state->unit);
 }
 
-VtdSource *vtd_space_source(VtdAddressSpace *space)
+static inline VtdSource *source_of(VtdAddressSpace *space)
 {
-    uint16_t sid =
-        PCI_BUILD_BDF(qatomic_read(space->bus_number), space->devfn);
+    uint8_t bus = qatomic_read(space->bus_number);
 
-    if (unlikely(qatomic_read(&space->source.req.sid) != sid)) {
-        source_renumber(space, sid);
+    if (unlikely(PCI_BUS_NUM(qatomic_read(&space->source.req.sid)) != bus)) {
+        source_renumber(space, PCI_BUILD_BDF(bus, space->devfn));
     }
     return &space->source;
+}
+
+VtdSource *vtd_space_source(VtdAddressSpace *space)
+{
+    return source_of(space);
 }
 
 static void watch_bus_number(VtdAddressSpace *space, PCIBus *bus)
@@ -135,37 +139,69 @@ static IOMMUTLBEntry untranslated(hwaddr addr)
     return entry;
 }
 
-static IOMMUTLBEntry space_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
-                                     IOMMUAccessFlags flag, int iommu_idx)
+static IOMMUTLBEntry entry_of(const VtdMapping *m)
 {
-    VtdAddressSpace *space = container_of(iommu, VtdAddressSpace, iommu);
-    VtdUnit *unit = space->iommu_state->unit;
+    return (IOMMUTLBEntry){
+        .target_as = &address_space_memory,
+        .iova = m->iova,
+        .translated_addr = m->pa,
+        .addr_mask = (1ull << m->shift) - 1,
+        .perm = m->perm & IOMMU_RW,
+    };
+}
+
+static inline void trace_translation(VtdSource *source, hwaddr addr,
+                                     const VtdMapping *m)
+{
+    if (trace_event_get_state_backends(TRACE_VTD_SPACE_TRANSLATE)) {
+        trace_vtd_space_translate(source->req.sid, addr, m->pa,
+                                  (1ull << m->shift) - 1, m->perm);
+    }
+}
+
+static __attribute__((noinline)) IOMMUTLBEntry
+space_translate_miss(VtdAddressSpace *space, hwaddr addr, IOMMUAccessFlags flag)
+{
+    VtdUnit *unit = space->unit;
     VtdAccess access = { .perm = flag & IOMMU_RW };
-    VtdSource *source;
-    uint64_t mask;
+    VtdSource *source = &space->source;
     VtdMapping m;
     VtdFault fault;
 
-    vtd_drain_translating();
-    source = vtd_space_source(space);
     if (unlikely(!vtd_translation_enabled(unit))) {
         return untranslated(addr);
     }
-    fault = vtd_translate(unit, source, addr, access, flag == IOMMU_NONE, &m);
+    fault = vtd_translate_miss(unit, source, addr, access, flag == IOMMU_NONE,
+                               &m);
     if (unlikely(fault)) {
         trace_vtd_space_fault(source->req.sid, addr, flag,
                               vtd_fault_name(fault));
         return blocked(addr);
     }
-    mask = (1ull << m.shift) - 1;
-    trace_vtd_space_translate(source->req.sid, addr, m.pa, mask, m.perm);
-    return (IOMMUTLBEntry){
-        .target_as = &address_space_memory,
-        .iova = m.iova,
-        .translated_addr = m.pa,
-        .addr_mask = mask,
-        .perm = m.perm & IOMMU_RW,
-    };
+    trace_translation(source, addr, &m);
+    return entry_of(&m);
+}
+
+/* What most accesses need of the unit is here and in what is inline: the rest
+ * is kept away, so that no register is saved for it. */
+static IOMMUTLBEntry space_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
+                                     IOMMUAccessFlags flag, int iommu_idx)
+{
+    VtdAddressSpace *space = container_of(iommu, VtdAddressSpace, iommu);
+    VtdUnit *unit = space->unit;
+    VtdAccess access = { .perm = flag & IOMMU_RW };
+    VtdSource *source;
+    VtdMapping m;
+
+    vtd_drain_translating();
+    source = source_of(space);
+    if (unlikely(!vtd_translation_enabled(unit) ||
+                 !vtd_translate_hit(unit, vtd_source_hit(unit, source), addr,
+                                    access, &m))) {
+        return space_translate_miss(space, addr, flag);
+    }
+    trace_translation(source, addr, &m);
+    return entry_of(&m);
 }
 
 /*
@@ -250,6 +286,7 @@ static VtdAddressSpace *space_new(IntelIOMMUState *s, const SpaceKey *key)
     VtdAddressSpace *space = g_new0(VtdAddressSpace, 1);
 
     space->iommu_state = s;
+    space->unit = s->unit;
     space->bus = key->bus;
     space->devfn = key->devfn;
     space->pasid = key->pasid;

@@ -19,6 +19,7 @@ typedef struct VtdShadowDomain VtdShadowDomain;
 /* What one requester (bus, devfn, PASID) sees. */
 struct VtdAddressSpace {
     IntelIOMMUState *iommu_state;
+    VtdUnit *unit;        /* iommu_state's */
     PCIBus *bus;          /* identity only; may have been unplugged */
     uint8_t devfn;
     uint32_t pasid;       /* or VTD_NO_PASID */

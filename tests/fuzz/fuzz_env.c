@@ -96,15 +96,13 @@ static bool env_write(void *opaque, uint64_t gpa, const void *buf, size_t len)
     return fake.write(opaque, gpa, buf, len);
 }
 
-/* No window: each entry can change behind its load. */
-static bool env_load(void *opaque, uint64_t gpa, uint64_t *value,
-                     VtdWindow *window)
+static bool env_load(void *opaque, uint64_t gpa, uint64_t *value)
 {
     bool ok;
 
     count_call();
     CHECK_EQ(gpa % 8, 0);
-    ok = fake.load64(opaque, gpa, value, window);
+    ok = fake.load64(opaque, gpa, value);
     if (ok && due(FUZZ_BEHIND_LOAD)) {
         fuzz_poke(gpa, armed[FUZZ_BEHIND_LOAD].value);
     }

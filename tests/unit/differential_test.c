@@ -296,6 +296,9 @@ static void start_round(void)
                 scalable ? options_nested() :
                            options_legacy());
     guest.env.concurrent = true; /* no records: there are too many */
+    if (below(2)) {
+        fake_env_read_in_place(&guest.env, &guest.unit.env);
+    }
     changes = 0;
     events = 0;
     places = 0;

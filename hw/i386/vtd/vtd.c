@@ -163,11 +163,6 @@ bool vtd_continue(VtdUnit *u)
     return vtd_qi_run(u) || more;
 }
 
-bool vtd_translation_enabled(VtdUnit *u)
-{
-    return atomic_load(&u->status) & VTD_GCMD_TE;
-}
-
 VtdFault vtd_translation_request(VtdUnit *u, VtdSource *source, uint64_t iova,
                                  VtdAccess want, VtdMapping *out)
 {

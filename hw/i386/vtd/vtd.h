@@ -42,7 +42,10 @@ bool vtd_continue(VtdUnit *u);
 
 /* GSTS.TES: while false, requests are not translated and the caller need not
  * ask. */
-bool vtd_translation_enabled(VtdUnit *u);
+static inline bool vtd_translation_enabled(VtdUnit *u)
+{
+    return atomic_load(&u->status) & VTD_GCMD_TE;
+}
 
 /*
  * Requests: vtd_translate(), see vtd_translate.h.

@@ -8,6 +8,8 @@
 #ifndef VTD_ENV_H
 #define VTD_ENV_H
 
+#include <stdatomic.h>
+
 #include "vtd_notice.h"
 
 typedef enum VtdCas {
@@ -23,6 +25,12 @@ typedef struct VtdWindow {
     const unsigned char *host;
 } VtdWindow;
 
+/* Memory that may be read in place. */
+typedef struct VtdMemory {
+    unsigned count;
+    VtdWindow window[]; /* the largest ones first */
+} VtdMemory;
+
 typedef struct VtdEnv {
     void *opaque;
 
@@ -35,12 +43,13 @@ typedef struct VtdEnv {
     bool (*write)(void *opaque, uint64_t gpa, const void *buf, size_t len);
 
     /*
-     * One aligned quadword, read or exchanged in one piece.  Locked.
-     * @window may be set to memory around @gpa that the caller may read in
-     * place for as long as the translation takes; it is left alone otherwise.
+     * Memory in which load64() may be spared, or NULL.  The surroundings may
+     * replace it, and keep the old one for as long as anybody translates.
      */
-    bool (*load64)(void *opaque, uint64_t gpa, uint64_t *value,
-                   VtdWindow *window);
+    const VtdMemory *_Atomic *memory;
+
+    /* One aligned quadword, read or exchanged in one piece.  Locked. */
+    bool (*load64)(void *opaque, uint64_t gpa, uint64_t *value);
     VtdCas (*cas64)(void *opaque, uint64_t gpa, uint64_t expected,
                     uint64_t desired);
 
@@ -75,6 +84,39 @@ typedef struct VtdEnv {
      * string.  The callee limits the rate.  Locked. */
     void (*guest_error)(void *opaque, const char *what, uint64_t value);
 } VtdEnv;
+
+/* Set *@window to the one around @gpa; it is left alone if there is none. */
+static inline void vtd_env_find_window(const VtdEnv *env, uint64_t gpa,
+                                       VtdWindow *window)
+{
+    const VtdMemory *memory =
+        env->memory ? atomic_load_explicit(env->memory, memory_order_acquire)
+                    : NULL;
+
+    for (unsigned i = 0; memory && i < memory->count; i++) {
+        if (gpa - memory->window[i].start < memory->window[i].size) {
+            *window = memory->window[i];
+            return;
+        }
+    }
+}
+
+/* As load64(), in place where that is possible; *@window is kept between
+ * loads, it has size 0 at first. */
+static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
+                                  uint64_t *value, VtdWindow *window)
+{
+    if (gpa - window->start >= window->size) {
+        vtd_env_find_window(env, gpa, window);
+    }
+    if (gpa - window->start >= window->size) {
+        return env->load64(env->opaque, gpa, value);
+    }
+    *value = vtd_le64(atomic_load_explicit(
+        (const _Atomic uint64_t *)(window->host + (gpa - window->start)),
+        memory_order_relaxed));
+    return true;
+}
 
 /* @count little-endian quadwords at @gpa; false as for read(). */
 static inline bool vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa,

@@ -35,9 +35,10 @@ void vtd_source_init(VtdSource *source, VtdRequester req);
 #define VTD_HIT_SIMPLE VTD_BIT(63)
 #define VTD_HIT_KEY (VTD_TLB_FIRST_STAGE | VTD_TLB_PASID | VTD_TLB_DID)
 
-/* VtdSource.hit, or 0. */
-static inline uint64_t vtd_source_hit(VtdSource *source, uint64_t gen)
+/* VtdSource.hit if it is up to date, or 0. */
+static inline uint64_t vtd_source_hit(VtdUnit *u, VtdSource *source)
 {
+    uint64_t gen = atomic_load(&u->config_gen);
     uint32_t seq = atomic_load_explicit(&source->seq, memory_order_acquire);
     uint64_t held = atomic_load_explicit(&source->gen, memory_order_relaxed);
     uint64_t hit = atomic_load_explicit(&source->hit, memory_order_relaxed);
@@ -79,9 +80,7 @@ static inline VtdFault vtd_translate(VtdUnit *u, VtdSource *source,
                                      uint64_t iova, VtdAccess access,
                                      bool quiet, VtdMapping *out)
 {
-    uint64_t hit = vtd_source_hit(source, atomic_load(&u->config_gen));
-
-    return vtd_translate_hit(u, hit, iova, access, out)
+    return vtd_translate_hit(u, vtd_source_hit(u, source), iova, access, out)
                ? VTD_FAULT_NONE
                : vtd_translate_miss(u, source, iova, access, quiet, out);
 }

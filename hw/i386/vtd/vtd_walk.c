@@ -60,19 +60,6 @@ SPECIALISED bool is_leaf(uint64_t raw, unsigned level)
     return level == 1 || (level <= 3 && (raw & VTD_FS_PS));
 }
 
-SPECIALISED bool load(VtdWalk *walk, uint64_t gpa, uint64_t *raw)
-{
-    uint64_t offset = gpa - walk->window.start;
-
-    if (offset < walk->window.size) {
-        *raw = vtd_le64(atomic_load_explicit(
-            (const _Atomic uint64_t *)(walk->window.host + offset),
-            memory_order_relaxed));
-        return true;
-    }
-    return walk->env->load64(walk->env->opaque, gpa, raw, &walk->window);
-}
-
 /* What is wrong with an entry that was read at @level. */
 SPECIALISED VtdFault check_entry(const VtdWalk *walk, const Format *format,
                                  uint64_t raw, unsigned level)
@@ -192,7 +179,7 @@ SPECIALISED VtdFault use_entry(VtdWalk *walk, const Format *format,
         bool set = true;
         Trail now;
 
-        if (!load(walk, place->gpa, raw)) {
+        if (!vtd_env_load64(walk->env, place->gpa, raw, &walk->window)) {
             const StageFaults *faults = format->faults(walk);
 
             return in_root_table(walk, format, place) ? faults->root_access
