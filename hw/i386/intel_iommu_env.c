@@ -21,10 +21,11 @@
 /* Memory, and nothing that has side effects. */
 static const MemTxAttrs memory_only = { .memory = 1 };
 
+/* Who translates or remaps is in an RCU read section; all others hold the
+ * BQL. */
 static bool env_read(void *opaque, uint64_t gpa, void *buf, size_t len)
 {
     IntelIOMMUState *s = opaque;
-    RCU_READ_LOCK_GUARD();
     const VtdWindow *w = vtd_ram_around(s->ram, gpa);
 
     if (likely(w && len <= w->size - (gpa - w->start))) {
@@ -56,7 +57,6 @@ static uint64_t *quadword_at(uint64_t gpa, bool is_write)
     return memory_region_get_ram_ptr(mr) + offset;
 }
 
-/* Callers of vtd_translate() are in an RCU read section. */
 static bool env_load64(void *opaque, uint64_t gpa, uint64_t *value)
 {
     uint64_t *p = quadword_at(gpa, false);

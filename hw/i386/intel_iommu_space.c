@@ -178,6 +178,12 @@ space_translate_miss(VtdAddressSpace *space, hwaddr addr, IOMMUAccessFlags flag)
                               vtd_fault_name(fault));
         return blocked(addr);
     }
+    /* An identity that allows everything is what pass-through looks like. */
+    if (m.iova == m.pa && (m.perm & VTD_PERM_EXEC) &&
+        qatomic_read(&space->view_gen) != vtd_configuration_number(unit)) {
+        qatomic_set(&space->view_is_old, true);
+        qemu_bh_schedule(space->iommu_state->views_bh);
+    }
     trace_translation(source, addr, &m);
     return entry_of(&m);
 }
@@ -256,10 +262,18 @@ static bool wants_translation(VtdAddressSpace *space)
 
 void vtd_address_space_update(VtdAddressSpace *space)
 {
+    uint64_t gen = vtd_configuration_number(space->unit);
     bool translated = wants_translation(space);
     bool direct = !translated && !space->host;
 
     assert(bql_locked());
+    qatomic_set(&space->view_gen, gen);
+    if (direct && !space->direct.enabled) {
+        QLIST_INSERT_HEAD(&space->iommu_state->direct_spaces, space,
+                          directly);
+    } else if (!direct && space->direct.enabled) {
+        QLIST_REMOVE(space, directly);
+    }
     if (translated == MEMORY_REGION(&space->iommu)->enabled &&
         direct == space->direct.enabled) {
         return;
@@ -292,6 +306,7 @@ static VtdAddressSpace *space_new(IntelIOMMUState *s, const SpaceKey *key)
     space->pasid = key->pasid;
     source_init(space);
     space_regions_init(space);
+    QLIST_INSERT_HEAD(&s->direct_spaces, space, directly);
     g_hash_table_insert(s->spaces, g_memdup2(key, sizeof(*key)), space);
     return space;
 }
@@ -323,6 +338,45 @@ static void update_all(IntelIOMMUState *s)
     memory_region_transaction_commit();
 }
 
+/* Spaces whose users have seen that they need another view. */
+static void update_old_views(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+    VtdAddressSpace *space;
+    GHashTableIter i;
+
+    g_hash_table_iter_init(&i, s->spaces);
+    while (g_hash_table_iter_next(&i, NULL, (gpointer *)&space)) {
+        if (qatomic_xchg(&space->view_is_old, false)) {
+            vtd_address_space_update(space);
+        }
+    }
+}
+
+/*
+ * The guest says that configurations may have changed, with a descriptor for
+ * each PASID or device, and of few sources they have.  A space that is not
+ * translated is looked at, as its accesses do not ask the model; and one whose
+ * users keep what they have been told.  Of the others the next access finds out
+ * whether they want the direct view: until then the model translates nothing
+ * into the same.
+ */
+static void configurations_changed(IntelIOMMUState *s)
+{
+    VtdAddressSpace *space, *next;
+
+    if (!QLIST_EMPTY(&s->notified_spaces)) {
+        vtd_unmap_all_spaces(s);
+        vtd_shadow_configurations_changed(s);
+        QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+            vtd_address_space_update(space);
+        }
+    }
+    QLIST_FOREACH_SAFE(space, &s->direct_spaces, directly, next) {
+        vtd_address_space_update(space);
+    }
+}
+
 void vtd_spaces_changed(IntelIOMMUState *s)
 {
     /* What comes next for the old domain would not be seen to concern a
@@ -336,16 +390,21 @@ void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
 {
     switch (notice->kind) {
     case VTD_NOTICE_TRANSLATION:
-    case VTD_NOTICE_CONTEXT:
-    case VTD_NOTICE_PASID_CACHE:
         vtd_spaces_changed(s);
         break;
-    case VTD_NOTICE_IOTLB:
-        vtd_shadow_invalidate(s, notice);
-        vtd_unmap_iotlb(s, notice);
+    case VTD_NOTICE_CONTEXT:
+    case VTD_NOTICE_PASID_CACHE:
+        configurations_changed(s);
         break;
+    case VTD_NOTICE_IOTLB:
+        if (!QLIST_EMPTY(&s->shadow_domains)) {
+            vtd_shadow_invalidate(s, notice);
+        }
+        /* fall through */
     case VTD_NOTICE_PASID_IOTLB:
-        vtd_unmap_iotlb(s, notice);
+        if (!QLIST_EMPTY(&s->notified_spaces)) {
+            vtd_unmap_iotlb(s, notice);
+        }
         break;
     case VTD_NOTICE_DEVICE_TLB:
         vtd_unmap_device_tlb(s, notice);
@@ -362,6 +421,9 @@ void vtd_spaces_init(IntelIOMMUState *s)
 
     s->spaces = g_hash_table_new_full(key_hash, key_equal, g_free, NULL);
     QLIST_INIT(&s->notified_spaces);
+    QLIST_INIT(&s->direct_spaces);
+    s->views_bh = qemu_bh_new_guarded(update_old_views, s,
+                                      &DEVICE(s)->mem_reentrancy_guard);
     memory_region_init(&s->untranslated, OBJECT(s), "intel-iommu-untranslated",
                        UINT64_MAX);
     memory_region_init_alias(&s->system_memory, OBJECT(s),

@@ -72,6 +72,12 @@ VtdFault vtd_remap_interrupt(VtdUnit *u, uint16_t sid, uint64_t addr,
  * configuration, translations that start later read the tables again. */
 void vtd_forget_configurations(VtdUnit *u);
 
+/* Another number than before: configurations may have changed since. */
+static inline uint64_t vtd_configuration_number(VtdUnit *u)
+{
+    return atomic_load(&u->config_gen);
+}
+
 /* The configuration that requests of @source have now; the fault that they
  * would meet otherwise.  Records nothing. */
 VtdFault vtd_configuration(VtdUnit *u, VtdSource *source, VtdConfig *config);

@@ -77,13 +77,15 @@ static void count(VtdUnit *u, unsigned type)
 /*
  * Read descriptors of the queue from @head up to @tail, or fewer, into
  * u->fetched; returns how many, 0 if the first cannot be read.  They are the
- * guest's to write until the tail has passed them, and ours from then on.
+ * guest's to write until the tail has passed them, and ours from then on.  The
+ * first time in a slice only a few: a wait descriptor may be near, and what is
+ * behind it is read again.
  */
-static unsigned fetch(VtdUnit *u, const Queue *q, uint64_t head)
+static unsigned fetch(VtdUnit *u, const Queue *q, uint64_t head, bool first)
 {
     uint64_t end = head < q->tail ? q->tail : q->bytes;
     unsigned qwords = q->desc_size / 8;
-    unsigned count = VTD_FETCH_QWORDS / qwords;
+    unsigned count = first ? 4 : VTD_FETCH_QWORDS / qwords;
 
     if ((end - head) / q->desc_size < count) {
         count = (end - head) / q->desc_size;
@@ -132,7 +134,7 @@ static void take_slice(VtdUnit *u, Slice *slice)
     while (!slice->error && !slice->has_wait && slice->head != q.tail &&
            slice->notices < VTD_BATCH_MAX) {
         if (!left) {
-            left = fetch(u, &q, slice->head);
+            left = fetch(u, &q, slice->head, !slice->descriptors);
             next = u->fetched;
         }
         slice->error = left ? take_descriptor(u, &q, next, slice)
@@ -289,6 +291,11 @@ static void postpone_wait(VtdUnit *u, const Slice *slice)
     }
 }
 
+static bool is_empty(VtdUnit *u)
+{
+    return vtd_reg32(&u->regs, VTD_REG_IQH) == vtd_reg32(&u->regs, VTD_REG_IQT);
+}
+
 /* Take a slice if there is one.  Lock held. */
 static bool begin_slice(VtdUnit *u, Slice *slice)
 {
@@ -329,13 +336,16 @@ bool vtd_qi_run_locked(VtdUnit *u)
         return false;
     }
     u->queue_running = true;
-    while (!more && begin_slice(u, &slice)) {
+    do {
+        if (!begin_slice(u, &slice)) {
+            break;
+        }
         pthread_mutex_unlock(&u->lock);
         /* A stop counts as well: the guest may clear errors as fast as we
          * find them. */
         descriptors += slice.descriptors + (slice.error != VTD_QUEUE_OK);
         more = !run_slice(u, &slice) || descriptors >= RUN_BUDGET;
-    }
+    } while (!more && !is_empty(u));
     u->queue_running = false;
     return more;
 }

@@ -85,6 +85,8 @@ struct IntelIOMMUState {
     VtdHost *host;              /* passed-through devices */
     GHashTable *spaces;         /* VtdAddressSpace by (bus, devfn, PASID) */
     QLIST_HEAD(, VtdAddressSpace) notified_spaces; /* have IOMMU notifiers */
+    QLIST_HEAD(, VtdAddressSpace) direct_spaces;   /* are not translated */
+    QEMUBH *views_bh;           /* looks whether there are more of them */
     QLIST_HEAD(, VtdShadowDomain) shadow_domains;
     QLIST_HEAD(, AtsDevice) ats_devices; /* emulated, with ATS and PASIDs */
     DeviceListener device_listener; /* PCI bridges that are unplugged */
