@@ -18,6 +18,7 @@
 #include "intel_iommu_drain.h"
 #include "intel_iommu_features.h"
 #include "intel_iommu_properties.h"
+#include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
 #include "migration/blocker.h"
@@ -160,9 +161,7 @@ static VtdOptions options(IntelIOMMUState *s)
         .eim = s->intr_eim == ON_OFF_AUTO_ON,
         .snoop_control = s->snoop_control,
         .stale_tm = s->stale_tm,
-        .caching_mode = s->report_caching_mode,
         .drain = s->dma_drain,
-        .virtual_commands = vtd_features_virtual_commands(s),
         .fault_records = may_nest ? VTD_MAX_FAULT_RECORDS : 1,
         .mask_order = may_nest ? s->aw_bits - VTD_PAGE_SHIFT :
                                  STOCK_MASK_ORDER,
@@ -196,10 +195,13 @@ static void machine_done(Notifier *notifier, void *data)
 static bool unit_create(IntelIOMMUState *s, Error **errp)
 {
     VtdUnit *unit = g_new0(VtdUnit, 1);
-    VtdEnv env = vtd_env(s);
     VtdOptions opts = options(s);
-    const char *problem = vtd_init(unit, &env, &opts);
+    const char *problem;
+    VtdEnv env;
 
+    s->ram = vtd_ram_new();
+    env = vtd_env(s);
+    problem = vtd_init(unit, &env, &opts);
     if (problem) {
         error_setg(errp, "intel-iommu: %s", problem);
         g_free(unit);
@@ -213,7 +215,7 @@ static bool unit_create(IntelIOMMUState *s, Error **errp)
  * not in the stream.  A device blocks migration anyway; here one is to come. */
 static bool block_migration(IntelIOMMUState *s, Error **errp)
 {
-    if (!vtd_features_virtual_commands(s)) {
+    if (!vtd_features_on(s, VTD_FEATURE_VCS)) {
         return true;
     }
     error_setg(&s->migration_blocker,

@@ -36,6 +36,7 @@ const char *vtd_binding_state_name(VtdBindingState state);
 typedef struct VtdHostCounters {
     uint64_t structs; /* invalidation entries that took effect */
     uint64_t ioctls;  /* invalidation calls */
+    uint64_t batches; /* of the guest's commands, up to a wait descriptor */
     uint64_t attaches;
     uint64_t detaches;
     uint64_t stage1_hwpts; /* allocated so far */

@@ -58,6 +58,11 @@ static void add_counter(IntelIOMMUState *s, const char *name,
     object_property_add_uint64_ptr(OBJECT(s), name, value, OBJ_PROP_FLAG_READ);
 }
 
+static VFIODevice *vfio_of(VtdHostDevice *dev)
+{
+    return dev->common.vfio;
+}
+
 static void show_capabilities(VtdHostDevice *dev)
 {
     IntelIOMMUState *s = dev->common.space->iommu_state;
@@ -70,7 +75,9 @@ static void show_capabilities(VtdHostDevice *dev)
         .pasid_offset = s->pasid_cap_offset,
     };
 
-    if (!vtd_vcaps_show(PCI_DEVICE(dev->common.vfio->dev), &caps, &error)) {
+    trace_vtd_host_capabilities(vfio_of(dev)->name, caps.pasid_bits, caps.ats,
+                                caps.page_requests);
+    if (!vtd_vcaps_show(PCI_DEVICE(vfio_of(dev)->dev), &caps, &error)) {
         warn_report_err(error);
     }
 }
@@ -112,6 +119,7 @@ void vtd_host_init(IntelIOMMUState *s)
     s->host = host;
     add_counter(s, "x-host-invalidation-structs", &c->structs);
     add_counter(s, "x-host-invalidation-ioctls", &c->ioctls);
+    add_counter(s, "x-host-batches", &c->batches);
     add_counter(s, "x-host-attaches", &c->attaches);
     add_counter(s, "x-host-detaches", &c->detaches);
     add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
@@ -122,11 +130,6 @@ void vtd_host_init(IntelIOMMUState *s)
     add_counter(s, "x-host-page-requests", &f->requests);
     add_counter(s, "x-host-page-responses", &f->responses);
     add_counter(s, "x-host-page-requests-pending", &f->pending);
-}
-
-static VFIODevice *vfio_of(VtdHostDevice *dev)
-{
-    return dev->common.vfio;
 }
 
 /*
@@ -357,6 +360,7 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
     if (!host->devices->len) {
         return VTD_DELIVERED;
     }
+    host->counters.batches++;
     for (unsigned i = 0; i < count && result == VTD_DELIVERED; i++) {
         Kept kept = { &notices[i], i };
 
@@ -657,6 +661,7 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
         return false;
     }
     g_ptr_array_add(s->host->devices, dev);
+    trace_vtd_host_device(hiod->name, dev->common.ops->name);
     mirror(dev, &(VtdNotice){ .kind = VTD_NOTICE_TRANSLATION });
     return true;
 }
@@ -672,6 +677,7 @@ void vtd_host_detach(VtdAddressSpace *space)
     forget_pasids(dev);
     back = vtd_binding_give_back(dev->rid);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
+    trace_vtd_host_device(vfio_of(dev)->name, "back to VFIO");
     device_close(dev);
     space->host = NULL;
     if (back) { /* else VFIO's maps would meet ours; it is closed next */

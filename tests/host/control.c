@@ -6,16 +6,20 @@
  *
  *   kernel 6.8|6.11|6.15|next   which calls, flags and struct sizes exist
  *   kernel 2020                 no iommufd; nesting of VFIO containers
- *   without NAME                this call does not (ENOTTY)
+ *   without NAME                this call does not (ENOTTY), or this flag or
+ *                               type of data (EOPNOTSUPP, EINVAL)
  *   cap HEX, ecap HEX           the unit; hw-type N: of IOMMU_GET_HW_INFO
  *   readonly refuse|allow       read-only maps in a nest parent
- *   page-requests on            the device can make them
+ *   page-requests on            the device can make them; ats off, pri off:
+ *                               but it lacks the capability
  *   pasid-bits N                of the device
  *   nesting-features HEX        of 2020: PASIDs 1, bind 2, invalidate 4
  *   nesting-version N           of its capability; nesting-format N,
  *   nesting-size N              of the struct in it
  *   pasid-quota N               that can be allocated
  *   structs 5.5|5.10            of binding and invalidation
+ *   second-cap HEX, second-ecap HEX, second-pasid-bits N: of the other device
+ *                               and of its unit, which are else as the first
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,7 +42,10 @@ static const Config defaults = {
     .ecap = REF_ECAP,
     .hw_type = 1, /* IOMMU_HW_INFO_TYPE_INTEL_VTD */
     .refuse_readonly = true,
+    .ats = true,
+    .pri = true,
     .pasid_bits = 20,
+    .second = { .cap = REF_CAP, .ecap = REF_ECAP, .pasid_bits = 20 },
     .nesting_features = 7,
     .nesting_version = 1,
     .nesting_format = 1,
@@ -122,6 +129,16 @@ static void set(const char *line)
         config.refuse_readonly = !strcmp(value, "refuse");
     } else if (!strcmp(key, "page-requests")) {
         config.page_requests = !strcmp(value, "on");
+    } else if (!strcmp(key, "ats")) {
+        config.ats = !strcmp(value, "on");
+    } else if (!strcmp(key, "pri")) {
+        config.pri = !strcmp(value, "on");
+    } else if (!strcmp(key, "second-cap")) {
+        config.second.cap = number;
+    } else if (!strcmp(key, "second-ecap")) {
+        config.second.ecap = number;
+    } else if (!strcmp(key, "second-pasid-bits")) {
+        config.second.pasid_bits = atoi(value);
     } else if (!strcmp(key, "pasid-bits")) {
         config.pasid_bits = atoi(value);
     } else if (!set_of_2020(key, value)) {
@@ -175,6 +192,25 @@ bool config_without(const char *name)
         }
     }
     return false;
+}
+
+uint64_t config_cap(const Device *dev)
+{
+    return dev == &second_device ? config.second.cap : config.cap;
+}
+
+uint64_t config_ecap(const Device *dev)
+{
+    return dev == &second_device ? config.second.ecap : config.ecap;
+}
+
+unsigned config_pasid_bits(const Device *dev)
+{
+    uint64_t ecap = config_ecap(dev);
+    unsigned bits = dev == &second_device ? config.second.pasid_bits :
+                                            config.pasid_bits;
+
+    return ecap & ECAP_PASID ? MIN_OF(bits, ECAP_PSS(ecap)) : 0;
 }
 
 void count(RefKind kind, int by)

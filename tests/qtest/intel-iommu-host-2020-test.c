@@ -443,13 +443,13 @@ static void test_requirements(void)
     check_refused(KERNEL_2020 "nesting-size 48\n", HOST_2020,
                   "another one");
     check_refused(KERNEL_2020 "nesting-features 6\n", HOST_2020,
-                  "does not have first-stage page tables");
+                  "lacks first-stage page tables");
     check_refused(KERNEL_2020 "nesting-features 5\n", HOST_2020,
-                  "does not have first-stage page tables");
+                  "lacks first-stage page tables");
     check_refused(KERNEL_2020 "nesting-features 3\n", HOST_2020,
-                  "does not have invalidation of first-stage translations");
+                  "lacks invalidation of first-stage translations");
     check_refused(KERNEL_2020 "pasid-quota 0\n", HOST_2020,
-                  "does not have first-stage page tables");
+                  "lacks first-stage page tables");
     check_refused(KERNEL_2020 "structs 5.5\n", HOST_2020,
                   "(VFIO_IOMMU_NESTING_OP to bind a page table: Invalid "
                   "argument)");

@@ -370,16 +370,6 @@ static void test_many(void)
 
 /* --- What the user sees of it --------------------------------------------- */
 
-static QObject *property(Host *h, const char *name)
-{
-    g_autoptr(QDict) reply = qtest_qmp(
-        h->g.qts,
-        "{ 'execute': 'qom-get', 'arguments': { 'path': "
-        "'/machine/peripheral-anon/device[0]', 'property': %s } }", name);
-
-    return qobject_ref(qdict_get(reply, "return"));
-}
-
 static void assert_binding(QDict *b, int64_t pasid, const char *state,
                            int64_t domain, int64_t table)
 {
@@ -396,7 +386,7 @@ static void test_query_devices(void)
     QDict *d;
 
     start_with_pasid(&h);
-    list = qobject_to(QList, property(&h, "x-host-devices"));
+    list = qobject_to(QList, host_property(&h, "x-host-devices"));
     g_assert_cmpint(qlist_size(list), ==, 1);
     d = qobject_to(QDict, qlist_peek(list));
     g_assert_cmpstr(qdict_get_str(d, "backend"), ==, "iommufd");
@@ -414,7 +404,7 @@ static void test_query_devices(void)
 
 static void assert_hwpts(Host *h, int64_t count)
 {
-    g_autoptr(QNum) hwpts = qobject_to(QNum, property(h, "x-host-hwpts"));
+    g_autoptr(QNum) hwpts = qobject_to(QNum, host_property(h, "x-host-hwpts"));
 
     g_assert_cmpint(qnum_get_int(hwpts), ==, count);
     g_assert_cmpint(h->ref->live[REF_NESTED], ==, count);
@@ -454,7 +444,7 @@ static void test_query_features(void)
     QDict *all;
 
     host_start(&h, WITH_PASIDS ",rps=off");
-    all = qobject_to(QDict, property(&h, "x-features"));
+    all = qobject_to(QDict, host_property(&h, "x-features"));
     assert_feature(all, "srs", true, "by default: with nested=on");
     assert_feature(all, "rps", false, "set by property");
     assert_feature(all, "eafs", false, "the host of VFIO");
