@@ -28,8 +28,11 @@ fuzz:
 check-coverage:
 	@scripts/check-coverage
 
-check-qtest check-host check-libvirt check-guest check-rig check-sva check-stock: check-%: build/config.mak
+check-qtest check-host check-libvirt check-guest check-rig check-stock: check-%: build/config.mak
 	@scripts/check $*
+
+check-sva: build/config.mak
+	@scripts/check sva sva-rig
 
 check-style:
 	@scripts/check-style

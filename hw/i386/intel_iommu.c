@@ -18,8 +18,10 @@
 #include "intel_iommu_drain.h"
 #include "intel_iommu_features.h"
 #include "intel_iommu_properties.h"
+#include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
+#include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "system/kvm.h"
@@ -193,10 +195,13 @@ static void machine_done(Notifier *notifier, void *data)
 static bool unit_create(IntelIOMMUState *s, Error **errp)
 {
     VtdUnit *unit = g_new0(VtdUnit, 1);
-    VtdEnv env = vtd_env(s);
     VtdOptions opts = options(s);
-    const char *problem = vtd_init(unit, &env, &opts);
+    const char *problem;
+    VtdEnv env;
 
+    s->ram = vtd_ram_new();
+    env = vtd_env(s);
+    problem = vtd_init(unit, &env, &opts);
     if (problem) {
         error_setg(errp, "intel-iommu: %s", problem);
         g_free(unit);
@@ -206,12 +211,24 @@ static bool unit_create(IntelIOMMUState *s, Error **errp)
     return true;
 }
 
+/* What a guest got by virtual commands is the host's, and the response to one is
+ * not in the stream.  A device blocks migration anyway; here one is to come. */
+static bool block_migration(IntelIOMMUState *s, Error **errp)
+{
+    if (!vtd_features_on(s, VTD_FEATURE_VCS)) {
+        return true;
+    }
+    error_setg(&s->migration_blocker,
+               "intel-iommu: with host-uapi=vfio-v1 PASIDs are the host's");
+    return !migrate_add_blocker(&s->migration_blocker, errp);
+}
+
 static void intel_iommu_realize(DeviceState *dev, Error **errp)
 {
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(dev);
 
     if (!settle_eim(s, errp) || !vtd_features_start(s, errp) ||
-        !unit_create(s, errp)) {
+        !unit_create(s, errp) || !block_migration(s, errp)) {
         return;
     }
     s->caching_mode = s->report_caching_mode ||

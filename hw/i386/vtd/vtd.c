@@ -135,20 +135,34 @@ uint64_t vtd_mmio_read(VtdUnit *u, unsigned offset, unsigned size)
     return value;
 }
 
-bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
-                    unsigned size)
+static void store(VtdUnit *u, unsigned offset, uint64_t value, unsigned size)
 {
-    VtdWork work = { 0 };
-
-    if (!legal_access(offset, size)) {
-        return false;
-    }
-    /* Both halves are stored before either acts: a command that is started
-     * by its upper half sees all of its operands. */
-    pthread_mutex_lock(&u->lock);
     for (unsigned i = 0; i < size; i += 4) {
         vtd_regfile_guest_write(&u->regs, offset + i, value >> (8 * i));
     }
+}
+
+/* By far the most frequent write, so it makes room for nothing but that. */
+static bool write_queue_tail(VtdUnit *u, uint64_t value, unsigned size)
+{
+    bool more;
+
+    pthread_mutex_lock(&u->lock);
+    store(u, VTD_REG_IQT, value, size);
+    more = vtd_qi_run_locked(u);
+    pthread_mutex_unlock(&u->lock);
+    return more;
+}
+
+static bool write_others(VtdUnit *u, unsigned offset, uint64_t value,
+                         unsigned size)
+{
+    VtdWork work = { 0 };
+
+    /* Both halves are stored before either acts: a command that is started
+     * by its upper half sees all of its operands. */
+    pthread_mutex_lock(&u->lock);
+    store(u, offset, value, size);
     for (unsigned i = 0; i < size; i += 4) {
         vtd_ctrl_written(u, offset + i, value >> (8 * i), &work);
     }
@@ -156,16 +170,21 @@ bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
     return finish(u, &work);
 }
 
+bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
+                    unsigned size)
+{
+    if (!legal_access(offset, size)) {
+        return false;
+    }
+    return offset == VTD_REG_IQT ? write_queue_tail(u, value, size)
+                                 : write_others(u, offset, value, size);
+}
+
 bool vtd_continue(VtdUnit *u)
 {
     bool more = !complete_commands(u);
 
     return vtd_qi_run(u) || more;
-}
-
-bool vtd_translation_enabled(VtdUnit *u)
-{
-    return atomic_load(&u->status) & VTD_GCMD_TE;
 }
 
 VtdFault vtd_translation_request(VtdUnit *u, VtdSource *source, uint64_t iova,
