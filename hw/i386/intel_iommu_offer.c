@@ -37,7 +37,6 @@ void vtd_offer_unit(VtdOffer *offer, uint64_t cap, uint64_t ecap)
 void vtd_offer_call(VtdOffer *offer, VtdNeed need, int result)
 {
     trace_vtd_host_offer(offer->device, vtd_needs[need].key, result);
-    offer->asked |= 1ull << need;
     offer->error[need] = -result;
     if (!result) {
         offer->has |= 1ull << need;

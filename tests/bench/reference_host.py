@@ -1,51 +1,64 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The reference host of tests/host under one QEMU: see
-tests/qtest/reference-host-control.h for what both sides map."""
+"""The reference host of tests/host under one QEMU, and the file that it shares
+with us: tests/qtest/reference-host-control.h, which is read for its layout."""
 import ctypes
 import mmap
 import os
+import re
+import struct
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.realpath(__file__))))
 LIBRARY = f'{TOP}/build/host/reference-host.so'
-IOMMUFD_FD, DEVICE_FD = 300, 310
-KINDS, INJECTIONS, LOG = 15, 4, 2048
-IOMMUFD = 1
+HEADER = f'{TOP}/tests/qtest/reference-host-control.h'
 HWPT_INVALIDATE = 0x3b8d
+TYPES = {'char': ctypes.c_char, 'uint8_t': ctypes.c_uint8,
+         'int32_t': ctypes.c_int32, 'uint32_t': ctypes.c_uint32,
+         'int64_t': ctypes.c_int64, 'uint64_t': ctypes.c_uint64}
 
 
-class Call(ctypes.Structure):
-    _fields_ = [('kind', ctypes.c_uint32), ('request', ctypes.c_uint32),
-                ('result', ctypes.c_int64), ('injected', ctypes.c_uint32),
-                ('size', ctypes.c_uint32), ('extra_size', ctypes.c_uint32),
-                ('arg', ctypes.c_uint64), ('data', ctypes.c_uint32 * 24),
-                ('extra', ctypes.c_uint8 * 480)]
+def read_header(text):
+    """({constant: number}, {struct: type}) of a header like that one."""
+    text = re.sub(r'/\*.*?\*/', '', text, flags=re.S)
+    numbers = {name: int(value) for name, value in
+               re.findall(r'^#define (\w+) (\d+)\s*$', text, re.M)}
+    for body in re.findall(r'typedef enum \w+ \{(.*?)\}', text, re.S):
+        for i, name in enumerate(re.findall(r'\w+', body)):
+            numbers[name] = i
+    types = dict(TYPES)
+    for name, body in re.findall(r'typedef struct (\w+) \{(.*?)\n\}', text,
+                                 re.S):
+        fields = []
+        for kind, field, count in re.findall(
+                r'(\w+) (\w+)(?:\[(\w+)\])?;', body):
+            wanted = types[kind]
+            if count:
+                wanted *= int(numbers.get(count, count))
+            fields.append((field, wanted))
+        types[name] = type(name, (ctypes.Structure,), {'_fields_': fields})
+    return numbers, types
 
-    def entries(self):
-        """Of an invalidation."""
-        entry_len, count = self.data[5], self.data[6]
-        if self.extra_size != entry_len * count or self.result:
-            raise ValueError('an invalidation that is none')
-        return count
+
+with open(HEADER, encoding='utf-8') as _stream:
+    NUMBERS, STRUCTS = read_header(_stream.read())
+IOMMUFD = NUMBERS['REF_IOMMUFD']
 
 
-class Control(ctypes.Structure):
-    _fields_ = [('config', ctypes.c_char * 1024),
-                ('injections', ctypes.c_uint32 * (8 * INJECTIONS)),
-                ('calls', ctypes.c_uint32), ('injected', ctypes.c_uint32),
-                ('live', ctypes.c_int32 * KINDS),
-                ('leaked', ctypes.c_int32 * KINDS),
-                ('dma_refused', ctypes.c_uint32),
-                ('dma_lost', ctypes.c_uint32), ('cached', ctypes.c_uint32),
-                ('log', Call * LOG)]
+def entries(call):
+    """How many an invalidation has: fields of struct iommu_hwpt_invalidate."""
+    entry_len, count = struct.unpack_from('=II', bytes(call.data), 20)
+    if call.extra_size != entry_len * count or call.result:
+        raise ValueError('an invalidation that is none')
+    return count
 
 
 class ReferenceHost:
     def __init__(self):
+        size = ctypes.sizeof(STRUCTS['RefControl'])
         self.fd = os.memfd_create('reference-host')
-        os.ftruncate(self.fd, ctypes.sizeof(Control))
-        self.control = Control.from_buffer(
-            mmap.mmap(self.fd, ctypes.sizeof(Control)))
+        os.ftruncate(self.fd, size)
+        self.control = STRUCTS['RefControl'].from_buffer(
+            mmap.mmap(self.fd, size))
 
     def variables(self):
         return {'LD_PRELOAD': LIBRARY,
@@ -53,13 +66,14 @@ class ReferenceHost:
 
     @staticmethod
     def arguments(devfn):
-        return ['-object', f'iommufd,id=iommufd0,fd={IOMMUFD_FD}', '-device',
-                f'vfio-pci,fd={DEVICE_FD},iommufd=iommufd0,'
-                f'addr={devfn >> 3:x}.{devfn & 7}']
+        return ['-object',
+                f'iommufd,id=iommufd0,fd={NUMBERS["REF_IOMMUFD_FD"]}',
+                '-device', f'vfio-pci,fd={NUMBERS["REF_DEVICE_FD"]},'
+                f'iommufd=iommufd0,addr={devfn >> 3:x}.{devfn & 7}']
 
     def since(self, calls):
         """The calls after so many, all of which are still in the log."""
-        if self.control.calls - calls > LOG:
+        log = self.control.log
+        if self.control.calls - calls > len(log):
             raise ValueError('more calls than the log holds')
-        return [self.control.log[i % LOG]
-                for i in range(calls, self.control.calls)]
+        return [log[i % len(log)] for i in range(calls, self.control.calls)]

@@ -5,7 +5,7 @@ import dataclasses
 
 import descriptors as d
 from guest_memory import PAGE
-from reference_host import HWPT_INVALIDATE, IOMMUFD
+from reference_host import HWPT_INVALIDATE, IOMMUFD, entries
 from rows import Figures, Row, Target, Wrong
 
 FAR = 48 << 30
@@ -37,7 +37,7 @@ class HostRow(Row):
         count = kicks * batch
         figures = Figures(v.get('NS') / count, more={
             CALLS: 1000 * len(calls) / count,
-            ENTRIES: 1000 * sum(c.entries() for c in calls) / count})
+            ENTRIES: 1000 * sum(entries(c) for c in calls) / count})
         if counting:
             figures.instructions = v.instructions() / count
         return figures
@@ -58,8 +58,8 @@ def host_rows():
         ('not-attached', [d.pasid_iotlb_pages(0, FAR, did=77)] * 255 +
          [d.wait()], 0, 0),
     ]
-    for name, descriptors, calls, entries in shapes:
+    for name, descriptors, calls, structs in shapes:
         scale = 1000 / len(descriptors)
         yield HostRow(name=f'host/{name}', descriptors=descriptors,
                       target=Target(more={CALLS: calls * scale,
-                                          ENTRIES: entries * scale}))
+                                          ENTRIES: structs * scale}))

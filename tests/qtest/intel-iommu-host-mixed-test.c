@@ -108,7 +108,10 @@ static void test_second_lacks(void)
                   "by nested translation only, but the host of VFIO_FD314 "
                   "lacks nested translation (ECAP.NEST)");
     check_refused(nest, AUTO ",srs=on", HOST_BY_IOMMUFD, HOST_BY_IOMMUFD,
-                  "VFIO_FD314");
+                  "by nested translation only, but the host of VFIO_FD314");
+    check_refused(nest, AUTO ",device-iotlb=on,pasid-bits=8,svm=on",
+                  HOST_BY_IOMMUFD, HOST_BY_IOMMUFD,
+                  "by nested translation only, but the host of VFIO_FD314");
 }
 
 /* The first one was nested already. */

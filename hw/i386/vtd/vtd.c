@@ -107,7 +107,7 @@ static bool complete_commands(VtdUnit *u)
 
 static bool legal_access(unsigned offset, unsigned size)
 {
-    return (size == 4 || size == 8) && offset % size == 0 &&
+    return (size == 4 || size == 8) && (offset & (size - 1)) == 0 &&
            offset <= VTD_REG_SPACE - size;
 }
 
@@ -135,20 +135,14 @@ uint64_t vtd_mmio_read(VtdUnit *u, unsigned offset, unsigned size)
     return value;
 }
 
-static void store(VtdUnit *u, unsigned offset, uint64_t value, unsigned size)
-{
-    for (unsigned i = 0; i < size; i += 4) {
-        vtd_regfile_guest_write(&u->regs, offset + i, value >> (8 * i));
-    }
-}
-
 /* By far the most frequent write, so it makes room for nothing but that. */
-static bool write_queue_tail(VtdUnit *u, uint64_t value, unsigned size)
+static bool write_queue_tail(VtdUnit *u, uint32_t value)
 {
     bool more;
 
     pthread_mutex_lock(&u->lock);
-    store(u, VTD_REG_IQT, value, size);
+    /* The upper half has nothing to be written. */
+    vtd_regfile_guest_write(&u->regs, VTD_REG_IQT, value);
     more = vtd_qi_run_locked(u);
     pthread_mutex_unlock(&u->lock);
     return more;
@@ -162,7 +156,9 @@ static bool write_others(VtdUnit *u, unsigned offset, uint64_t value,
     /* Both halves are stored before either acts: a command that is started
      * by its upper half sees all of its operands. */
     pthread_mutex_lock(&u->lock);
-    store(u, offset, value, size);
+    for (unsigned i = 0; i < size; i += 4) {
+        vtd_regfile_guest_write(&u->regs, offset + i, value >> (8 * i));
+    }
     for (unsigned i = 0; i < size; i += 4) {
         vtd_ctrl_written(u, offset + i, value >> (8 * i), &work);
     }
@@ -176,7 +172,7 @@ bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
     if (!legal_access(offset, size)) {
         return false;
     }
-    return offset == VTD_REG_IQT ? write_queue_tail(u, value, size)
+    return offset == VTD_REG_IQT ? write_queue_tail(u, value)
                                  : write_others(u, offset, value, size);
 }
 

@@ -118,10 +118,29 @@ static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
     return true;
 }
 
+/* Quadwords that are read in place; more are better copied as a whole. */
+#define VTD_ENV_IN_PLACE 8
+
 /* @count little-endian quadwords at @gpa; false as for read(). */
 static inline bool vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa,
                                        uint64_t *qw, unsigned count)
 {
+    VtdWindow w = { 0 };
+
+    if (count <= VTD_ENV_IN_PLACE && gpa % sizeof(*qw) == 0) {
+        vtd_env_find_window(env, gpa, &w);
+    }
+    if (gpa - w.start < w.size &&
+        count * sizeof(*qw) <= w.size - (gpa - w.start)) {
+        const _Atomic uint64_t *from =
+            (const _Atomic uint64_t *)(w.host + (gpa - w.start));
+
+        for (unsigned i = 0; i < count; i++) {
+            qw[i] = vtd_le64(
+                atomic_load_explicit(&from[i], memory_order_relaxed));
+        }
+        return true;
+    }
     if (!env->read(env->opaque, gpa, qw, count * sizeof(*qw))) {
         return false;
     }
