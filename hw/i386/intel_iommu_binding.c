@@ -179,13 +179,12 @@ void vtd_binding_invalidate(VtdBinding *b, const VtdNotice *notice,
     if (!b->range) {
         b->range = g_new(VtdRange, VTD_BATCH_MAX);
     }
-    b->ranges = vtd_ranges_add(b->range, b->ranges,
-                               vtd_range_of(notice, index));
+    b->range[b->ranges++] = vtd_range_of(notice, index);
 }
 
 VtdDelivery vtd_binding_flush(VtdBinding *b, unsigned *failed)
 {
-    unsigned count = b->ranges;
+    unsigned count = vtd_ranges_merge(b->range, b->ranges);
     unsigned done;
     int error;
 

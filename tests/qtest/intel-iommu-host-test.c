@@ -342,7 +342,7 @@ typedef struct Batch {
 #define BLOCK (IOVA & ~0xffffull) /* IOVA is its page 7 */
 
 static const Batch batches[] = {
-    /* In the order of the guest's; leaves only do not stand for all. */
+    /* Leaves only do not stand for all. */
     { .qw = { { OF_PAGES, IOVA }, { OF_PAGES, BLOCK | LEAF_ONLY | 4 } },
       .entry = { { .addr = IOVA, .npages = 1 },
                  { .addr = BLOCK, .npages = 16,
@@ -354,8 +354,8 @@ static const Batch batches[] = {
     { .qw = { { OF_PAGES, BLOCK + 0x5000 }, { OF_PAGES, BLOCK + 0x4000 },
               { OF_PAGES, IOVA }, { OF_PAGES, BLOCK + 0x8000 },
               { OF_PAGES, BLOCK + 0x5000 }, { OF_PAGES, BLOCK + 0x6000 } },
-      .entry = { { .addr = BLOCK + 0x8000, .npages = 1 },
-                 { .addr = BLOCK + 0x4000, .npages = 4 } } },
+      .entry = { { .addr = BLOCK + 0x4000, .npages = 4 },
+                 { .addr = BLOCK + 0x8000, .npages = 1 } } },
     /* The kernel would widen these two to four. */
     { .qw = { { OF_PAGES, BLOCK + 0x5000 }, { OF_PAGES, BLOCK + 0x6000 } },
       .entry = { { .addr = BLOCK + 0x5000, .npages = 1 },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vtd_ranges.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 VtdRange vtd_range_of(const VtdNotice *notice, unsigned index)
 {
@@ -43,38 +43,87 @@ static unsigned earlier(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-static unsigned take_out(VtdRange *ranges, unsigned count, unsigned i)
+/* Those that are not leaf_only first; upward; the wider one first. */
+static int by_kind_and_place(const void *left, const void *right)
 {
-    memmove(&ranges[i], &ranges[i + 1], (count - i - 1) * sizeof(*ranges));
-    return count - 1;
+    const VtdRange *a = left, *b = right;
+
+    if (a->leaf_only != b->leaf_only) {
+        return a->leaf_only ? 1 : -1;
+    }
+    if (a->addr != b->addr) {
+        return a->addr < b->addr ? -1 : 1;
+    }
+    return (int)b->order - (int)a->order;
 }
 
-unsigned vtd_ranges_add(VtdRange *ranges, unsigned count, VtdRange range)
+/* The range of those, which lie apart and upward, that covers @range; or NULL:
+ * it could only be the last that does not begin behind it. */
+static VtdRange *cover_of(VtdRange *ranges, unsigned count,
+                          const VtdRange *range)
 {
-    unsigned i = 0;
+    unsigned end = count, first = 0;
 
-    while (i < count) {
-        VtdRange *other = &ranges[i];
+    while (first < end) {
+        unsigned middle = first + (end - first) / 2;
 
-        if (covers(other, &range)) {
-            other->notice = earlier(other->notice, range.notice);
+        if (ranges[middle].addr <= range->addr) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return first && covers(&ranges[first - 1], range) ? &ranges[first - 1]
+                                                      : NULL;
+}
+
+/* Put @range behind the @count of @ranges, of which those from @first on are of
+ * its kind and do not begin behind it; the new count. */
+static unsigned put(VtdRange *ranges, unsigned first, unsigned count,
+                    VtdRange range)
+{
+    for (; count > first; count--) {
+        VtdRange *last = &ranges[count - 1];
+
+        if (covers(last, &range)) {
+            last->notice = earlier(last->notice, range.notice);
             return count;
         }
-        if (covers(&range, other)) {
-            range.notice = earlier(range.notice, other->notice);
-            count = take_out(ranges, count, i);
-        } else if (are_halves(&range, other)) {
-            range.notice = earlier(range.notice, other->notice);
-            range.addr &= other->addr;
-            range.order++;
-            count = take_out(ranges, count, i);
-            i = 0; /* the whole may cover, or be half of, an earlier one */
-        } else {
-            i++;
+        if (!are_halves(last, &range)) {
+            break;
         }
+        range.notice = earlier(last->notice, range.notice);
+        range.addr &= last->addr;
+        range.order++;
     }
     ranges[count] = range;
     return count + 1;
+}
+
+unsigned vtd_ranges_merge(VtdRange *ranges, unsigned count)
+{
+    unsigned full = 0; /* of those kept: not leaf_only */
+    unsigned kept = 0;
+
+    if (count < 2) {
+        return count;
+    }
+    qsort(ranges, count, sizeof(*ranges), by_kind_and_place);
+    for (unsigned i = 0; i < count; i++) {
+        VtdRange range = ranges[i];
+        VtdRange *cover =
+            range.leaf_only ? cover_of(ranges, full, &range) : NULL;
+
+        if (cover) {
+            cover->notice = earlier(cover->notice, range.notice);
+            continue;
+        }
+        kept = put(ranges, range.leaf_only ? full : 0, kept, range);
+        if (!range.leaf_only) {
+            full = kept;
+        }
+    }
+    return kept;
 }
 
 unsigned vtd_ranges_earliest(const VtdRange *ranges, unsigned count)

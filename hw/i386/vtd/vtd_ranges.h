@@ -30,9 +30,9 @@ typedef struct VtdRange {
  */
 VtdRange vtd_range_of(const VtdNotice *notice, unsigned index);
 
-/* Add @range to the @count of @ranges, which has room for one more; the new
- * count, which may be smaller.  Order does not matter among ranges. */
-unsigned vtd_ranges_add(VtdRange *ranges, unsigned count, VtdRange range);
+/* Make the @count of @ranges as few as they can be; how many they are now.
+ * Their order, which does not matter, changes. */
+unsigned vtd_ranges_merge(VtdRange *ranges, unsigned count);
 
 /* The earliest notice behind the @count of @ranges; @count > 0. */
 unsigned vtd_ranges_earliest(const VtdRange *ranges, unsigned count);
