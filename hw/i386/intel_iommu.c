@@ -20,6 +20,7 @@
 #include "intel_iommu_properties.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
+#include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "system/kvm.h"
@@ -206,12 +207,24 @@ static bool unit_create(IntelIOMMUState *s, Error **errp)
     return true;
 }
 
+/* What a guest got by virtual commands is the host's, and the response to one is
+ * not in the stream.  A device blocks migration anyway; here one is to come. */
+static bool block_migration(IntelIOMMUState *s, Error **errp)
+{
+    if (!vtd_features_on(s, VTD_FEATURE_VCS)) {
+        return true;
+    }
+    error_setg(&s->migration_blocker,
+               "intel-iommu: with host-uapi=vfio-v1 PASIDs are the host's");
+    return !migrate_add_blocker(&s->migration_blocker, errp);
+}
+
 static void intel_iommu_realize(DeviceState *dev, Error **errp)
 {
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(dev);
 
     if (!settle_eim(s, errp) || !vtd_features_start(s, errp) ||
-        !unit_create(s, errp)) {
+        !unit_create(s, errp) || !block_migration(s, errp)) {
         return;
     }
     s->caching_mode = s->report_caching_mode ||

@@ -122,6 +122,7 @@ const VtdNeedRow vtd_needs[VTD_NEEDS] = {
         .of = VTD_NEED_OF_KERNEL,
         .iommufd = "IOMMU_FAULT_QUEUE_ALLOC",
         .since = "6.11",
+        .vfio2020 = "no call of that interface",
     },
     [VTD_NEED_FAULT_TABLE] = {
         .key = "fault-table",
@@ -129,6 +130,7 @@ const VtdNeedRow vtd_needs[VTD_NEEDS] = {
         .of = VTD_NEED_OF_KERNEL,
         .iommufd = "IOMMU_HWPT_ALLOC with IOMMU_HWPT_FAULT_ID_VALID",
         .since = "6.11",
+        .vfio2020 = "no call of that interface",
     },
 };
 

@@ -109,8 +109,9 @@ bool vtd_features_on(const IntelIOMMUState *s, VtdFeature feature)
         return true;
     case VTD_FEATURE_SECOND_STAGE:
         return vtd_features_on(s, VTD_FEATURE_SCALABLE_MODE) &&
-               (vtd_features_on(s, VTD_FEATURE_NESTED) ||
-                !vtd_features_on(s, VTD_FEATURE_FIRST_STAGE));
+               (!vtd_features_on(s, VTD_FEATURE_FIRST_STAGE) ||
+                (vtd_features_on(s, VTD_FEATURE_NESTED) &&
+                 !vtd_features_on(s, VTD_FEATURE_VCS)));
     case VTD_FEATURE_FS5LP:
         return s->aw_bits > 48 && !unmet(s, feature);
     case VTD_FEATURE_FIRST_STAGE:

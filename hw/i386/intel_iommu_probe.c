@@ -179,12 +179,12 @@ bool vtd_probe(IntelIOMMUState *s, HostIOMMUDevice *hiod, VtdOffer *offer,
     *offer = (VtdOffer){ .device = hiod->name };
     if (vtd_features_on(s, VTD_FEATURE_NESTED)) {
         choose_backend(s, hiod, offer);
+        ask_device(vfio, offer);
     }
     if (offer->backend == VTD_BACKEND_VFIO2020) {
         vtd_probe_vfio2020(s, vfio, offer);
     } else if (offer->backend == VTD_BACKEND_IOMMUFD) {
         ask_unit(vfio, offer);
-        ask_device(vfio, offer);
         ask = vtd_offer_ask(s, offer);
         if (ask && !ask_kernel(vfio, offer, ask, errp)) {
             return false;

@@ -112,6 +112,8 @@ void vtd_probe_vfio2020(const IntelIOMMUState *s, VFIODevice *vfio,
     }
     vtd_offer_call(offer, VTD_NEED_BACKEND, 0);
     vtd_offer_call(offer, VTD_NEED_NEST_PARENT, 0);
+    vtd_offer_call(offer, VTD_NEED_FAULT_QUEUE, -ENOTTY);
+    vtd_offer_call(offer, VTD_NEED_FAULT_TABLE, -ENOTTY);
     vtd_offer_unit(offer, nesting.cap, nesting.ecap);
     offer->pasid_bits = MIN(nesting.pasid_bits, VTD_PASID_MAX_BITS);
     if (vtd_offer_ask(s, offer)) {

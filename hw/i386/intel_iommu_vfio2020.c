@@ -2,29 +2,12 @@
 #include "qemu/osdep.h"
 
 #include <linux/vfio.h>
-#include <sys/ioctl.h>
 
+#include "intel_iommu_ioctl.h"
 #include "intel_iommu_vfio2020.h"
 
-/* A signal that keeps interrupting must not keep us for ever. */
-#define MAX_RETRIES 16
 /* Of what VFIO_IOMMU_GET_INFO may ask for. */
 #define MAX_INFO 65536
-
-static int call(int fd, unsigned long request, const void *argument)
-{
-    for (unsigned i = 0; i < MAX_RETRIES; i++) {
-        int result = ioctl(fd, request, argument);
-
-        if (result >= 0) {
-            return result;
-        }
-        if (errno != EINTR && errno != EAGAIN) {
-            break;
-        }
-    }
-    return -errno;
-}
 
 const char *vtd_vfio2020_info(int container, VtdNesting2020 *to)
 {
@@ -36,7 +19,7 @@ const char *vtd_vfio2020_info(int container, VtdNesting2020 *to)
         info = g_realloc(info, size);
         memset(info, 0, size);
         info->argsz = size;
-        if (call(container, VFIO_IOMMU_GET_INFO, info) < 0) {
+        if (vtd_ioctl(container, VFIO_IOMMU_GET_INFO, info) < 0) {
             return "the host's kernel does not tell what its containers can do";
         }
         if (info->argsz <= size) {
@@ -53,7 +36,7 @@ int vtd_vfio2020_alloc_pasid(int container, uint32_t min, uint32_t max)
     int pasid;
 
     vtd_encode2020_pasid(UAPI2020_PASID_ALLOC, min, max, &request);
-    pasid = call(container, UAPI2020_PASID_REQUEST, &request);
+    pasid = vtd_ioctl(container, UAPI2020_PASID_REQUEST, &request);
     return pasid >= 0 && (pasid < min || pasid > max) ? -EPROTO : pasid;
 }
 
@@ -62,10 +45,10 @@ int vtd_vfio2020_free_pasid(int container, uint32_t pasid)
     struct uapi2020_pasid_request request;
 
     vtd_encode2020_pasid(UAPI2020_PASID_FREE, pasid, pasid, &request);
-    return call(container, UAPI2020_PASID_REQUEST, &request);
+    return vtd_ioctl(container, UAPI2020_PASID_REQUEST, &request);
 }
 
 int vtd_vfio2020_op(int container, const struct uapi2020_nesting_op *op)
 {
-    return call(container, UAPI2020_NESTING_OP, op);
+    return vtd_ioctl(container, UAPI2020_NESTING_OP, op);
 }

@@ -145,7 +145,10 @@ static void assert_entry_fault(Host *h)
     g_assert_cmpint(found, ==, 1);
 }
 
-/* What cannot be told to the host is blocked, and the guest finds a fault. */
+/*
+ * What cannot be told to the host is blocked.  Second stages the unit does not
+ * even have: a fault is found by the device's next request then, on the host.
+ */
 static void check_blocked(unsigned pgtt)
 {
     Host h = host_new(KERNEL_2020);
@@ -154,15 +157,15 @@ static void check_blocked(unsigned pgtt)
     host_pasid_entry(&h, pasid, pgtt, PASID_DID, PASID_TABLES);
     host_pasid_invalidate(&h, PC_PASID, pasid);
     host_assert_pasid_refused(&h, pasid);
-    assert_entry_fault(&h);
     g_assert_cmpint(h.ref->live[REF_BOUND_PASID], ==, 0);
     host_use_no_pasid(&h);
     guest_assert_maps(&h.g, PAGE_A, PAGE_A);
-    if (pgtt != VTD_PGTT_PASS_THROUGH) {
+    if (pgtt == VTD_PGTT_PASS_THROUGH) {
+        assert_entry_fault(&h);
+    } else {
         guest_pasid_entry(&h.g, pgtt);
         guest_invalidate_pasid_entry(&h.g);
         host_2020_assert_refused(&h, PAGE_A);
-        assert_entry_fault(&h);
     }
     host_finish(&h);
 }
@@ -459,6 +462,12 @@ static void test_requirements(void)
     check_refused(KERNEL_2020, HOST_2020 ",host-uapi=iommufd",
                   "host-uapi=iommufd is set and the device has a VFIO type1");
     check_refused(KERNEL_2020, HOST_2020 ",host-uapi=2020", "host-uapi");
+    check_refused(KERNEL_2020 "ecap 0001ed9ca40000c7\npage-requests on\n",
+                  HOST_2020 ",device-iotlb=on,prs=on",
+                  "queues for page requests (no call of that interface");
+    check_refused(KERNEL_2020 "ecap 0001e89ca40000c3\n", HOST_2020 ",pasid=on",
+                  "PASIDs (ECAP.PASID");
+    check_refused(KERNEL_2020, HOST_2020 ",pasid=off", "has no PASIDs");
 }
 
 /* One that the structs of which are larger works. */
@@ -482,10 +491,15 @@ static void test_iommufd_wanted(void)
     host_free(&h);
 }
 
+/* Or the second stage, which there is no place for on such a host. */
 static bool shows_virtual_commands(Host *h)
 {
-    bool capable = guest_reg64(&h->g, VTD_REG_ECAP) & VTD_ECAP_VCS;
+    uint64_t ecap = guest_reg64(&h->g, VTD_REG_ECAP);
+    bool capable = ecap & VTD_ECAP_VCS;
 
+    g_assert_true(ecap & VTD_ECAP_FSTS);
+    g_assert_true(capable == !(ecap & VTD_ECAP_SSTS));
+    g_assert_true(capable == !(ecap & VTD_ECAP_NEST));
     g_assert_cmpint(guest_reg64(&h->g, VTD_REG_VCCAP), ==, capable);
     return capable;
 }
@@ -502,6 +516,49 @@ static void test_virtual_commands_shown(void)
     h = host_new(KERNEL_2020);
     host_start_container(&h, HOST_2020);
     g_assert_true(shows_virtual_commands(&h));
+    host_finish(&h);
+}
+
+#define HOST_AUTO "-device intel-iommu,nested=auto,pasid-bits=auto,id=viommu"
+
+/* What can be had is taken; else VFIO maps, as without nested translation. */
+static void check_auto(const char *config, const char *more, bool nested)
+{
+    Host h = host_new(config);
+    g_autofree char *iommu = g_strdup_printf(HOST_AUTO "%s", more);
+
+    host_start_container(&h, iommu);
+    g_assert_cmpint(!!(guest_reg64(&h.g, VTD_REG_ECAP) & VTD_ECAP_VCS), ==,
+                    nested);
+    if (nested) {
+        host_2020_guest(&h);
+        host_assert_pasid_maps(&h, host_2020_add_pasid(&h), PAGE_B);
+        host_use_no_pasid(&h);
+    }
+    guest_assert_maps(&h.g, PAGE_A, PAGE_A);
+    host_finish(&h);
+}
+
+static void test_auto(void)
+{
+    check_auto(KERNEL_2020, "", true);
+    check_auto(KERNEL_2020, ",host-uapi=vfio-v1", true);
+    check_auto(KERNEL_2020, ",host-uapi=iommufd", false);
+    check_auto(KERNEL_2020, ",pasid-bits=0", false);
+    check_auto(KERNEL_2020 "nesting-features 3\n", "", false);
+    check_auto("", "", false);
+}
+
+static void test_no_migration(void)
+{
+    Host h = host_new(KERNEL_2020);
+    QDict *answer;
+
+    host_start_port(&h, HOST_2020 ",host-uapi=vfio-v1");
+    answer = qtest_qmp(h.g.qts, "{'execute': 'migrate', 'arguments': "
+                                "{'uri': 'exec:cat >/dev/null'}}");
+    g_assert_true(qdict_haskey(answer, "error"));
+    qobject_unref(answer);
     host_finish(&h);
 }
 
@@ -607,6 +664,8 @@ int main(int argc, char **argv)
         { "needs/newer-kernel", test_newer_kernel },
         { "needs/iommufd-wanted", test_iommufd_wanted },
         { "needs/virtual-commands-shown", test_virtual_commands_shown },
+        { "needs/auto", test_auto },
+        { "needs/no-migration", test_no_migration },
         { "plug/plug", test_plug },
         { "plug/too-late", test_plug_too_late },
         { "query", test_query },

@@ -101,6 +101,7 @@ struct IntelIOMMUState {
     uint32_t guest_errors;      /* seen so far */
     VtdStream *stream;          /* the state in the form of migration */
     Notifier machine_done;
+    Error *migration_blocker;   /* with virtual commands from the start */
 
     /*
      * hw/i386/pc.c plugs passed-through devices only where this is set.  It
