@@ -18,6 +18,7 @@
 #include "intel_iommu_drain.h"
 #include "intel_iommu_features.h"
 #include "intel_iommu_properties.h"
+#include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
 #include "migration/blocker.h"
@@ -194,10 +195,13 @@ static void machine_done(Notifier *notifier, void *data)
 static bool unit_create(IntelIOMMUState *s, Error **errp)
 {
     VtdUnit *unit = g_new0(VtdUnit, 1);
-    VtdEnv env = vtd_env(s);
     VtdOptions opts = options(s);
-    const char *problem = vtd_init(unit, &env, &opts);
+    const char *problem;
+    VtdEnv env;
 
+    s->ram = vtd_ram_new();
+    env = vtd_env(s);
+    problem = vtd_init(unit, &env, &opts);
     if (problem) {
         error_setg(errp, "intel-iommu: %s", problem);
         g_free(unit);

@@ -9,22 +9,40 @@
 #include "qemu/osdep.h"
 
 #include "hw/misc/ats_iommu.h"
-#include "hw/pci/pci_bus.h"
+#include "hw/pci/pci.h"
 #include "intel_iommu_drain.h"
 #include "intel_iommu_space.h"
 #include "qemu/lockable.h"
+#include "qemu/rcu.h"
 #include "trace/trace-hw_i386_vtd.h"
 
 /* PASIDs of a device whose configuration is kept; that of others is decoded for
  * each request. */
 #define MAX_SOURCES 65536
 
+/*
+ * Sources by PASID, as a tree of arrays: whoever looks takes no lock, and a
+ * PASID costs at most a leaf, a branch and the source.  It only grows.
+ */
+#define LEAF_BITS 6
+#define BRANCH_BITS 7
+QEMU_BUILD_BUG_ON(LEAF_BITS + 2 * BRANCH_BITS != VTD_PASID_MAX_BITS);
+
+typedef struct SourceLeaf {
+    VtdSource *source[1 << LEAF_BITS];
+} SourceLeaf;
+
+typedef struct SourceBranch {
+    SourceLeaf *leaf[1 << BRANCH_BITS];
+} SourceBranch;
+
 struct AtsDevice {
     IntelIOMMUState *iommu_state;
-    PCIDevice *pci;
+    VtdAddressSpace *space; /* of requests without PASID */
     AtsListener *listener;
-    QemuMutex lock;      /* of the table below */
-    GHashTable *sources; /* VtdSource by PASID, VTD_NO_PASID for none */
+    QemuMutex lock;         /* of whoever adds to the tree */
+    SourceBranch *branch[1 << BRANCH_BITS];
+    unsigned sources;
     QLIST_ENTRY(AtsDevice) next;
 };
 
@@ -35,37 +53,117 @@ QEMU_BUILD_BUG_ON((int)ATS_READ != (int)VTD_PERM_READ ||
                   (int)ATS_RESPONSE_INVALID != (int)VTD_PAGE_INVALID ||
                   (int)ATS_RESPONSE_FAILURE != (int)VTD_PAGE_FAILURE);
 
-static VtdRequester requester(const AtsDevice *dev, const AtsRequest *request)
+static uint16_t sid_of(AtsDevice *dev)
+{
+    return vtd_space_source(dev->space)->req.sid;
+}
+
+static VtdRequester requester(AtsDevice *dev, const AtsRequest *request)
 {
     return (VtdRequester){
-        .sid = pci_requester_id(dev->pci),
+        .sid = sid_of(dev),
         .has_pasid = request->has_pasid,
         .pasid = request->has_pasid ? request->pasid : 0,
     };
+}
+
+static SourceBranch **branch_of(AtsDevice *dev, uint32_t pasid)
+{
+    return &dev->branch[pasid >> (LEAF_BITS + BRANCH_BITS)];
+}
+
+static SourceLeaf **leaf_of(SourceBranch *branch, uint32_t pasid)
+{
+    return &branch->leaf[pasid >> LEAF_BITS & ((1 << BRANCH_BITS) - 1)];
+}
+
+static VtdSource **source_in(SourceLeaf *leaf, uint32_t pasid)
+{
+    return &leaf->source[pasid & ((1 << LEAF_BITS) - 1)];
+}
+
+static VtdSource *find_source(AtsDevice *dev, uint32_t pasid)
+{
+    SourceBranch *branch = qatomic_load_acquire(branch_of(dev, pasid));
+    SourceLeaf *leaf =
+        branch ? qatomic_load_acquire(leaf_of(branch, pasid)) : NULL;
+
+    return leaf ? qatomic_load_acquire(source_in(leaf, pasid)) : NULL;
+}
+
+/* NULL: there are too many. */
+static VtdSource *add_source(AtsDevice *dev, VtdRequester req)
+{
+    QEMU_LOCK_GUARD(&dev->lock);
+    SourceBranch **branch = branch_of(dev, req.pasid);
+    SourceLeaf **leaf;
+    VtdSource **place;
+    VtdSource *source;
+
+    if (!*branch) {
+        qatomic_store_release(branch, g_new0(SourceBranch, 1));
+    }
+    leaf = leaf_of(*branch, req.pasid);
+    if (!*leaf) {
+        qatomic_store_release(leaf, g_new0(SourceLeaf, 1));
+    }
+    place = source_in(*leaf, req.pasid);
+    if (!*place) {
+        if (dev->sources == MAX_SOURCES) {
+            return NULL;
+        }
+        dev->sources++;
+        source = g_new(VtdSource, 1);
+        vtd_source_init(source, req);
+        qatomic_store_release(place, source);
+    }
+    return *place;
+}
+
+static void free_sources(AtsDevice *dev)
+{
+    for (unsigned b = 0; b < ARRAY_SIZE(dev->branch); b++) {
+        SourceBranch *branch = dev->branch[b];
+
+        for (unsigned l = 0; branch && l < ARRAY_SIZE(branch->leaf); l++) {
+            SourceLeaf *leaf = branch->leaf[l];
+
+            for (unsigned i = 0; leaf && i < ARRAY_SIZE(leaf->source); i++) {
+                g_free(leaf->source[i]);
+            }
+            g_free(leaf);
+        }
+        g_free(branch);
+    }
 }
 
 /* A source that is kept; @spare is used where there is no room for more. */
 static VtdSource *source_of(AtsDevice *dev, const AtsRequest *request,
                             VtdSource *spare)
 {
-    VtdRequester req = requester(dev, request);
-    gpointer key =
-        GUINT_TO_POINTER(req.has_pasid ? req.pasid : VTD_NO_PASID);
+    uint16_t sid = sid_of(dev);
     VtdSource *source;
 
-    QEMU_LOCK_GUARD(&dev->lock);
-    source = g_hash_table_lookup(dev->sources, key);
-    if (!source) {
-        if (g_hash_table_size(dev->sources) == MAX_SOURCES) {
+    if (!request->has_pasid) {
+        return &dev->space->source;
+    }
+    if (unlikely(request->pasid >> VTD_PASID_MAX_BITS)) {
+        vtd_source_init(spare, requester(dev, request));
+        return spare;
+    }
+    source = find_source(dev, request->pasid);
+    if (unlikely(!source)) {
+        VtdRequester req = requester(dev, request);
+
+        source = add_source(dev, req);
+        if (!source) {
             vtd_source_init(spare, req);
             return spare;
         }
-        source = g_new(VtdSource, 1);
-        vtd_source_init(source, req);
-        g_hash_table_insert(dev->sources, key, source);
-    } else if (unlikely(source->req.sid != req.sid)) {
+    }
+    if (unlikely(qatomic_read(&source->req.sid) != sid)) {
         /* The guest has renumbered the bus: see intel_iommu_space.c. */
-        qatomic_set(&source->req.sid, req.sid);
+        qatomic_set(&source->req.sid, sid);
         vtd_forget_configurations(dev->iommu_state->unit);
     }
     return source;
@@ -119,6 +217,7 @@ static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
 static bool ats_request_translation(AtsDevice *dev, const AtsRequest *request,
                                     uint64_t iova, AtsTranslation *out)
 {
+    RCU_READ_LOCK_GUARD();
     VtdUnit *unit = dev->iommu_state->unit;
     VtdSource spare;
     VtdSource *source = source_of(dev, request, &spare);
@@ -157,6 +256,7 @@ static AtsPageResult ats_request_page(AtsDevice *dev,
                                       const AtsPageRequest *page,
                                       unsigned *code)
 {
+    RCU_READ_LOCK_GUARD();
     VtdPageRequest request = {
         .req = requester(dev, &page->request),
         .addr = page->addr,
@@ -186,18 +286,18 @@ static AtsDevice *ats_attach(AtsIommu *iommu, PCIDevice *pci,
                              AtsListener *listener)
 {
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(iommu);
+    AddressSpace *as = pci_device_iommu_address_space(pci);
     AtsDevice *dev;
 
     assert(bql_locked());
-    if (pci_device_iommu_address_space(pci) == &address_space_memory) {
+    if (as == &address_space_memory) {
         return NULL; /* bypasses the unit */
     }
     dev = g_new0(AtsDevice, 1);
     dev->iommu_state = s;
-    dev->pci = pci;
+    dev->space = container_of(as, VtdAddressSpace, as);
     dev->listener = listener;
     qemu_mutex_init(&dev->lock);
-    dev->sources = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     QLIST_INSERT_HEAD(&s->ats_devices, dev, next);
     return dev;
 }
@@ -206,7 +306,7 @@ static void ats_detach(AtsDevice *dev)
 {
     assert(bql_locked());
     QLIST_REMOVE(dev, next);
-    g_hash_table_destroy(dev->sources);
+    free_sources(dev);
     qemu_mutex_destroy(&dev->lock);
     g_free(dev);
 }
@@ -226,7 +326,7 @@ VtdDelivery vtd_ats_notice(IntelIOMMUState *s, const VtdNotice *n)
     AtsDevice *dev, *next;
 
     QLIST_FOREACH_SAFE(dev, &s->ats_devices, next, next) {
-        if (pci_requester_id(dev->pci) != n->sid) {
+        if (sid_of(dev) != n->sid) {
             continue;
         }
         if (n->kind == VTD_NOTICE_PAGE_RESPONSE) {

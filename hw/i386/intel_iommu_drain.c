@@ -50,6 +50,10 @@ QEMU_DEFINE_STATIC_CO_TLS(Translator, translator)
 /* Of all units, as the threads are.  It may wrap around. */
 static unsigned long epoch;
 
+/* A barrier among all threads may cost a system call.  Without an iothread
+ * that translates nobody pays for it. */
+static bool have_translators;
+
 static QemuMutex translators_lock;
 static QLIST_HEAD(, Translator) translators;
 
@@ -69,8 +73,11 @@ static void translator_init(Translator *t)
     t->section = &get_ptr_rcu_reader()->ctr;
     t->exit.notify = translator_exits;
     qemu_thread_atexit_add(&t->exit);
-    QEMU_LOCK_GUARD(&translators_lock);
-    QLIST_INSERT_HEAD(&translators, t, next);
+    WITH_QEMU_LOCK_GUARD(&translators_lock) {
+        QLIST_INSERT_HEAD(&translators, t, next);
+    }
+    qatomic_set(&have_translators, true);
+    smp_mb();
 }
 
 /*
@@ -96,10 +103,14 @@ void vtd_drain_begin(VtdDrain *drain)
     drain->draining = true;
     drain->epoch = qatomic_inc_fetch(&epoch);
     /*
-     * Pairs with the barrier in rcu_read_lock(): a thread whose section we
-     * do not see finds what was invalidated gone.
+     * Pairs with the barrier in translator_init(): a thread whose first
+     * translation we do not see finds what was invalidated gone.
      */
-    smp_mb_global();
+    smp_mb();
+    if (qatomic_read(&have_translators)) {
+        /* The same for later ones, with the barrier in rcu_read_lock(). */
+        smp_mb_global();
+    }
 }
 
 void vtd_drain_begin_views(VtdDrain *drain)

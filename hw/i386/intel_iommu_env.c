@@ -8,6 +8,7 @@
 #include "exec/address-spaces.h"
 #include "hw/i386/apic_internal.h"
 #include "intel_iommu_drain.h"
+#include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
 #include "qemu/atomic.h"
 #include "qemu/log.h"
@@ -20,8 +21,17 @@
 /* Memory, and nothing that has side effects. */
 static const MemTxAttrs memory_only = { .memory = 1 };
 
+/* Who translates or remaps is in an RCU read section; all others hold the
+ * BQL. */
 static bool env_read(void *opaque, uint64_t gpa, void *buf, size_t len)
 {
+    IntelIOMMUState *s = opaque;
+    const VtdWindow *w = vtd_ram_around(s->ram, gpa);
+
+    if (likely(w && len <= w->size - (gpa - w->start))) {
+        memcpy(buf, w->host + (gpa - w->start), len);
+        return true;
+    }
     return address_space_read_full(&address_space_memory, gpa, memory_only,
                                    buf, len) == MEMTX_OK;
 }
@@ -49,7 +59,6 @@ static uint64_t *quadword_at(uint64_t gpa, bool is_write)
 
 static bool env_load64(void *opaque, uint64_t gpa, uint64_t *value)
 {
-    RCU_READ_LOCK_GUARD();
     uint64_t *p = quadword_at(gpa, false);
 
     if (p) {
@@ -219,6 +228,7 @@ VtdEnv vtd_env(IntelIOMMUState *s)
         .opaque = s,
         .read = env_read,
         .write = env_write,
+        .memory = &s->ram->view,
         .load64 = env_load64,
         .cas64 = env_cas64,
         .send_msi = env_send_msi,

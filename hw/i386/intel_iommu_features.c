@@ -123,7 +123,7 @@ bool vtd_features_on(const IntelIOMMUState *s, VtdFeature feature)
         return X86_IOMMU_DEVICE(s)->dt_supported;
     case VTD_FEATURE_PASID:
         return vtd_features_pasid_bits(s);
-    case VTD_FEATURE_VCS:
+    case VTD_FEATURE_VCS: /* a device needs PASIDs of the host's, or one may */
         return vtd_features_on(s, VTD_FEATURE_NESTED) &&
                (s->virtual_commands || s->host_uapi == VTD_HOST_UAPI_VFIO2020);
     case VTD_FEATURE_CM:

@@ -66,15 +66,19 @@ static void source_renumber(VtdAddressSpace *space, uint16_t sid)
     vtd_forget_configurations(space->iommu_state->unit);
 }
 
-VtdSource *vtd_space_source(VtdAddressSpace *space)
+static inline VtdSource *source_of(VtdAddressSpace *space)
 {
-    uint16_t sid =
-        PCI_BUILD_BDF(qatomic_read(space->bus_number), space->devfn);
+    uint8_t bus = qatomic_read(space->bus_number);
 
-    if (unlikely(qatomic_read(&space->source.req.sid) != sid)) {
-        source_renumber(space, sid);
+    if (unlikely(PCI_BUS_NUM(qatomic_read(&space->source.req.sid)) != bus)) {
+        source_renumber(space, PCI_BUILD_BDF(bus, space->devfn));
     }
     return &space->source;
+}
+
+VtdSource *vtd_space_source(VtdAddressSpace *space)
+{
+    return source_of(space);
 }
 
 static void watch_bus_number(VtdAddressSpace *space, PCIBus *bus)
@@ -135,37 +139,75 @@ static IOMMUTLBEntry untranslated(hwaddr addr)
     return entry;
 }
 
-static IOMMUTLBEntry space_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
-                                     IOMMUAccessFlags flag, int iommu_idx)
+static IOMMUTLBEntry entry_of(const VtdMapping *m)
 {
-    VtdAddressSpace *space = container_of(iommu, VtdAddressSpace, iommu);
-    VtdUnit *unit = space->iommu_state->unit;
+    return (IOMMUTLBEntry){
+        .target_as = &address_space_memory,
+        .iova = m->iova,
+        .translated_addr = m->pa,
+        .addr_mask = (1ull << m->shift) - 1,
+        .perm = m->perm & IOMMU_RW,
+    };
+}
+
+static inline void trace_translation(VtdSource *source, hwaddr addr,
+                                     const VtdMapping *m)
+{
+    if (trace_event_get_state_backends(TRACE_VTD_SPACE_TRANSLATE)) {
+        trace_vtd_space_translate(source->req.sid, addr, m->pa,
+                                  (1ull << m->shift) - 1, m->perm);
+    }
+}
+
+static __attribute__((noinline)) IOMMUTLBEntry
+space_translate_miss(VtdAddressSpace *space, hwaddr addr, IOMMUAccessFlags flag)
+{
+    VtdUnit *unit = space->unit;
     VtdAccess access = { .perm = flag & IOMMU_RW };
-    VtdSource *source;
-    uint64_t mask;
+    VtdSource *source = &space->source;
     VtdMapping m;
     VtdFault fault;
 
-    vtd_drain_translating();
-    source = vtd_space_source(space);
     if (unlikely(!vtd_translation_enabled(unit))) {
         return untranslated(addr);
     }
-    fault = vtd_translate(unit, source, addr, access, flag == IOMMU_NONE, &m);
+    fault = vtd_translate_miss(unit, source, addr, access, flag == IOMMU_NONE,
+                               &m);
     if (unlikely(fault)) {
         trace_vtd_space_fault(source->req.sid, addr, flag,
                               vtd_fault_name(fault));
         return blocked(addr);
     }
-    mask = (1ull << m.shift) - 1;
-    trace_vtd_space_translate(source->req.sid, addr, m.pa, mask, m.perm);
-    return (IOMMUTLBEntry){
-        .target_as = &address_space_memory,
-        .iova = m.iova,
-        .translated_addr = m.pa,
-        .addr_mask = mask,
-        .perm = m.perm & IOMMU_RW,
-    };
+    /* An identity that allows everything is what pass-through looks like. */
+    if (m.iova == m.pa && (m.perm & VTD_PERM_EXEC) &&
+        qatomic_read(&space->view_gen) != vtd_configuration_number(unit)) {
+        qatomic_set(&space->view_is_old, true);
+        qemu_bh_schedule(space->iommu_state->views_bh);
+    }
+    trace_translation(source, addr, &m);
+    return entry_of(&m);
+}
+
+/* What most accesses need of the unit is here and in what is inline: the rest
+ * is kept away, so that no register is saved for it. */
+static IOMMUTLBEntry space_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
+                                     IOMMUAccessFlags flag, int iommu_idx)
+{
+    VtdAddressSpace *space = container_of(iommu, VtdAddressSpace, iommu);
+    VtdUnit *unit = space->unit;
+    VtdAccess access = { .perm = flag & IOMMU_RW };
+    VtdSource *source;
+    VtdMapping m;
+
+    vtd_drain_translating();
+    source = source_of(space);
+    if (unlikely(!vtd_translation_enabled(unit) ||
+                 !vtd_translate_hit(unit, vtd_source_hit(unit, source), addr,
+                                    access, &m))) {
+        return space_translate_miss(space, addr, flag);
+    }
+    trace_translation(source, addr, &m);
+    return entry_of(&m);
 }
 
 /*
@@ -220,10 +262,18 @@ static bool wants_translation(VtdAddressSpace *space)
 
 void vtd_address_space_update(VtdAddressSpace *space)
 {
+    uint64_t gen = vtd_configuration_number(space->unit);
     bool translated = wants_translation(space);
     bool direct = !translated && !space->host;
 
     assert(bql_locked());
+    qatomic_set(&space->view_gen, gen);
+    if (direct && !space->direct.enabled) {
+        QLIST_INSERT_HEAD(&space->iommu_state->direct_spaces, space,
+                          directly);
+    } else if (!direct && space->direct.enabled) {
+        QLIST_REMOVE(space, directly);
+    }
     if (translated == MEMORY_REGION(&space->iommu)->enabled &&
         direct == space->direct.enabled) {
         return;
@@ -250,11 +300,13 @@ static VtdAddressSpace *space_new(IntelIOMMUState *s, const SpaceKey *key)
     VtdAddressSpace *space = g_new0(VtdAddressSpace, 1);
 
     space->iommu_state = s;
+    space->unit = s->unit;
     space->bus = key->bus;
     space->devfn = key->devfn;
     space->pasid = key->pasid;
     source_init(space);
     space_regions_init(space);
+    QLIST_INSERT_HEAD(&s->direct_spaces, space, directly);
     g_hash_table_insert(s->spaces, g_memdup2(key, sizeof(*key)), space);
     return space;
 }
@@ -286,6 +338,45 @@ static void update_all(IntelIOMMUState *s)
     memory_region_transaction_commit();
 }
 
+/* Spaces whose users have seen that they need another view. */
+static void update_old_views(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+    VtdAddressSpace *space;
+    GHashTableIter i;
+
+    g_hash_table_iter_init(&i, s->spaces);
+    while (g_hash_table_iter_next(&i, NULL, (gpointer *)&space)) {
+        if (qatomic_xchg(&space->view_is_old, false)) {
+            vtd_address_space_update(space);
+        }
+    }
+}
+
+/*
+ * The guest says that configurations may have changed, with a descriptor for
+ * each PASID or device, and of few sources they have.  A space that is not
+ * translated is looked at, as its accesses do not ask the model; and one whose
+ * users keep what they have been told.  Of the others the next access finds out
+ * whether they want the direct view: until then the model translates nothing
+ * into the same.
+ */
+static void configurations_changed(IntelIOMMUState *s)
+{
+    VtdAddressSpace *space, *next;
+
+    if (!QLIST_EMPTY(&s->notified_spaces)) {
+        vtd_unmap_all_spaces(s);
+        vtd_shadow_configurations_changed(s);
+        QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+            vtd_address_space_update(space);
+        }
+    }
+    QLIST_FOREACH_SAFE(space, &s->direct_spaces, directly, next) {
+        vtd_address_space_update(space);
+    }
+}
+
 void vtd_spaces_changed(IntelIOMMUState *s)
 {
     /* What comes next for the old domain would not be seen to concern a
@@ -299,16 +390,21 @@ void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
 {
     switch (notice->kind) {
     case VTD_NOTICE_TRANSLATION:
-    case VTD_NOTICE_CONTEXT:
-    case VTD_NOTICE_PASID_CACHE:
         vtd_spaces_changed(s);
         break;
-    case VTD_NOTICE_IOTLB:
-        vtd_shadow_invalidate(s, notice);
-        vtd_unmap_iotlb(s, notice);
+    case VTD_NOTICE_CONTEXT:
+    case VTD_NOTICE_PASID_CACHE:
+        configurations_changed(s);
         break;
+    case VTD_NOTICE_IOTLB:
+        if (!QLIST_EMPTY(&s->shadow_domains)) {
+            vtd_shadow_invalidate(s, notice);
+        }
+        /* fall through */
     case VTD_NOTICE_PASID_IOTLB:
-        vtd_unmap_iotlb(s, notice);
+        if (!QLIST_EMPTY(&s->notified_spaces)) {
+            vtd_unmap_iotlb(s, notice);
+        }
         break;
     case VTD_NOTICE_DEVICE_TLB:
         vtd_unmap_device_tlb(s, notice);
@@ -325,6 +421,9 @@ void vtd_spaces_init(IntelIOMMUState *s)
 
     s->spaces = g_hash_table_new_full(key_hash, key_equal, g_free, NULL);
     QLIST_INIT(&s->notified_spaces);
+    QLIST_INIT(&s->direct_spaces);
+    s->views_bh = qemu_bh_new_guarded(update_old_views, s,
+                                      &DEVICE(s)->mem_reentrancy_guard);
     memory_region_init(&s->untranslated, OBJECT(s), "intel-iommu-untranslated",
                        UINT64_MAX);
     memory_region_init_alias(&s->system_memory, OBJECT(s),

@@ -19,6 +19,7 @@ typedef struct VtdShadowDomain VtdShadowDomain;
 /* What one requester (bus, devfn, PASID) sees. */
 struct VtdAddressSpace {
     IntelIOMMUState *iommu_state;
+    VtdUnit *unit;        /* iommu_state's */
     PCIBus *bus;          /* identity only; may have been unplugged */
     uint8_t devfn;
     uint32_t pasid;       /* or VTD_NO_PASID */
@@ -34,6 +35,9 @@ struct VtdAddressSpace {
     MemoryRegion interrupts; /* alias of the unit's interrupt window */
     IOMMUNotifierFlag notifier_flags;
     QLIST_ENTRY(VtdAddressSpace) notified; /* while notifier_flags */
+    QLIST_ENTRY(VtdAddressSpace) directly; /* while direct is enabled */
+    uint64_t view_gen;    /* the configurations that the view was chosen by */
+    bool view_is_old;     /* somebody has seen that there are newer ones */
 };
 
 /* Set up what the spaces have in common. */

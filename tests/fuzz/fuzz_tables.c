@@ -60,7 +60,7 @@ static bool reference_knows(const Question *q)
 
     vtd_configuration(&guest.unit, q->source, &config);
     return fuzz_options.dma_translation && fuzz_options.aw_bits <= 48 &&
-           !fuzz_options.snoop_control && !config.rid_supervisor;
+           !fuzz_options.snoop_control && !config.supervisor;
 }
 
 /* Both answers now; the model may set marks in the tables. */

@@ -602,6 +602,33 @@ static void test_plug(void)
     host_finish(&h);
 }
 
+/* The capability promises all of it, and the driver takes none: each call is
+ * tried before the device is used. */
+static void test_plug_tries_each_call(void)
+{
+    static const char *const wanted[] = {
+        "first-stage page tables (VFIO_IOMMU_NESTING_OP to bind",
+        "invalidation of first-stage translations", /* of a PASID */
+        "invalidation of first-stage translations", /* of leaves of a page */
+        "first-stage page tables", /* to be taken back */
+    };
+    Host h = host_new(KERNEL_2020);
+
+    host_start_port(&h, HOST_2020 ",caching-mode=on,ssads=off,"
+                                  "host-uapi=vfio-v1");
+    for (unsigned i = 0; i < ARRAY_SIZE(wanted); i++) {
+        g_autofree char *message = NULL;
+
+        host_fail(&h, UAPI2020_NESTING_OP, i, 1, EOPNOTSUPP);
+        message = host_plug_container(&h);
+        g_assert_cmpint(h.ref->injection[0].times, ==, 0);
+        g_assert_nonnull(message);
+        g_assert_nonnull(strstr(message, wanted[i]));
+    }
+    g_assert_cmpstr(host_plug_container(&h), ==, NULL);
+    host_finish(&h);
+}
+
 /* A guest that was not shown virtual commands cannot have such a device. */
 static void test_plug_too_late(void)
 {
@@ -667,6 +694,7 @@ int main(int argc, char **argv)
         { "needs/auto", test_auto },
         { "needs/no-migration", test_no_migration },
         { "plug/plug", test_plug },
+        { "plug/tries-each-call", test_plug_tries_each_call },
         { "plug/too-late", test_plug_too_late },
         { "query", test_query },
     };

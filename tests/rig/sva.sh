@@ -2,11 +2,14 @@
 #
 # For the cases in which processes of L2 share their address space with the
 # endpoint: tests/sva, with L2 as its guest.  tests=PART on L1's command line goes
-# on to L2, for a look at single tests.
+# on to L2, for a look at single tests, unless the case chooses tests itself.
 . /rig/linux.sh
 . /sva/left.sh
 
 SVA_UNIT=x-flts=on,nested=on,svm=on,device-iotlb=on,pasid-bits=20
+if grep -qw la57 /proc/cpuinfo; then
+    SVA_UNIT=$SVA_UNIT,aw-bits=57 # or L2's kernel binds no process
+fi
 
 # option NAME: NAME=VALUE as it stands on the kernel's command line
 option() {
@@ -22,7 +25,7 @@ boot_sva_guest() {
     pass_endpoint || return 1
     mount -t debugfs debug /sys/kernel/debug
     mkfifo $L2_CONSOLE
-    boot_linux_guest "$words hugepages=8 $(option tests)" \
+    boot_linux_guest "$(option tests) hugepages=8 $words" \
         "$SVA_UNIT$(option unit | cut -d= -f2-)" -m 512M \
         -object iommufd,id=iommufd0 \
         -device "vfio-pci,host=$RIG_DEVICE,iommufd=iommufd0" "$@"

@@ -31,8 +31,6 @@ typedef struct Change {
     uint64_t place;
     uint64_t old;
     bool config;
-    bool first_stage; /* of a paging entry, as in Place */
-    uint8_t level;
 } Change;
 
 typedef struct Event {
@@ -298,6 +296,9 @@ static void start_round(void)
                 scalable ? options_nested() :
                            options_legacy());
     guest.env.concurrent = true; /* no records: there are too many */
+    if (below(2)) {
+        fake_env_read_in_place(&guest.env, &guest.unit.env);
+    }
     changes = 0;
     events = 0;
     places = 0;
@@ -377,8 +378,6 @@ static void change_paging_entry(void)
         value = p->original;
     }
     put(p->gpa, value, false);
-    change[changes - 1].first_stage = p->first_stage;
-    change[changes - 1].level = p->level;
 }
 
 static void note_event(VtdNotice notice)
@@ -502,19 +501,14 @@ static unsigned horizon(const RefConfig *c, uint16_t sid, uint64_t iova,
  * What the model has marked in between is kept for the way forward. */
 static unsigned now;
 
-/* Take one back, or do it again. */
-static void swap(Change *c)
-{
-    uint64_t value = fake_load64(&guest.env, c->place);
-
-    fake_store64(&guest.env, c->place, c->old);
-    c->old = value;
-}
-
 static void travel(unsigned time)
 {
     while (now != time) {
-        swap(&change[now > time ? --now : now++]);
+        Change *c = &change[now > time ? --now : now++];
+        uint64_t value = fake_load64(&guest.env, c->place);
+
+        fake_store64(&guest.env, c->place, c->old);
+        c->old = value;
     }
 }
 
@@ -533,11 +527,11 @@ static bool same(const RefResult *r, const Answer *a, unsigned perm)
     return r->pa == a->pa && !(perm & ~r->perm) && !(a->allowed & ~r->perm);
 }
 
-/* Is @d in a place that a walk reads that starts at the last table? */
-static bool behind_last_table(const Change *d, const RefConfig *c)
+static unsigned later;
+
+static void travel_to_later(void)
 {
-    return !d->config &&
-           (d->level == 1 || (c->kind == REF_NESTED && !d->first_stage));
+    travel(later);
 }
 
 /* Does @a come of the tables of now down to the last one, and of that one as it
@@ -545,23 +539,17 @@ static bool behind_last_table(const Change *d, const RefConfig *c)
 static bool last_table_explains(const RefConfig *c, const Answer *a,
                                 uint64_t iova, unsigned perm)
 {
-    unsigned time = now;
+    unsigned back = now;
     bool found = false;
 
-    for (; time < changes && !found; time++) {
-        if (behind_last_table(&change[time], c)) {
-            RefResult r;
+    reference.at_last_table = travel_to_later;
+    for (later = now + 1; later <= changes && !found; later++) {
+        RefResult r = reference_walk(&reference, c, iova, perm);
 
-            swap(&change[time]);
-            r = reference_walk(&reference, c, iova, perm);
-            found = same(&r, a, perm);
-        }
+        found = same(&r, a, perm);
+        travel(back);
     }
-    while (time-- > now) {
-        if (behind_last_table(&change[time], c)) {
-            swap(&change[time]);
-        }
-    }
+    reference.at_last_table = NULL;
     return found;
 }
 

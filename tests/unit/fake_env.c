@@ -238,6 +238,23 @@ VtdEnv fake_env_interface(FakeEnv *env)
     };
 }
 
+void fake_env_read_in_place(FakeEnv *env, VtdEnv *interface)
+{
+    static union {
+        VtdMemory memory;
+        unsigned char room[sizeof(VtdMemory) + sizeof(VtdWindow)];
+    } view;
+    static const VtdMemory *_Atomic current;
+
+    view.memory.count = 1;
+    view.memory.window[0] = (VtdWindow){
+        .size = env->ram_size,
+        .host = env->ram,
+    };
+    atomic_store(&current, &view.memory);
+    interface->memory = &current;
+}
+
 void fake_env_forget(FakeEnv *env)
 {
     uint8_t *ram = env->ram;

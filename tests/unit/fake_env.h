@@ -83,6 +83,10 @@ void fake_env_destroy(FakeEnv *env);
 /* The interface to hand to the model; @env has to outlive it. */
 VtdEnv fake_env_interface(FakeEnv *env);
 
+/* From now on @interface has the memory read in place where it can be: loads
+ * are neither counted, nor do they fail or run hooks. */
+void fake_env_read_in_place(FakeEnv *env, VtdEnv *interface);
+
 /* Forget counters, settings and records; memory stays. */
 void fake_env_forget(FakeEnv *env);
 

@@ -246,6 +246,9 @@ static RefResult second_stage(const RefUnit *u, const RefConfig *c,
         bool leaf;
         uint64_t e;
 
+        if (level == 1 && c->kind == REF_SECOND && u->at_last_table) {
+            u->at_last_table();
+        }
         if (!read(u, table + bits(addr, shift + 8, shift) * 8, &e)) {
             r.fault = second_code(c, level == c->ss_levels ? 0x7b : 0x78,
                                   write);
@@ -337,6 +340,9 @@ static RefResult first_stage(const RefUnit *u, const RefConfig *c,
         bool leaf;
         uint64_t e;
 
+        if (level == 1 && u->at_last_table) {
+            u->at_last_table();
+        }
         r.fault = first_stage_entry_place(u, c, level, &place, &writable);
         if (r.fault) {
             return r;

@@ -21,6 +21,9 @@ typedef struct RefUnit {
     void *opaque;
     /* False: no memory there. */
     bool (*load)(void *opaque, uint64_t gpa, uint64_t *value);
+    /* Called when a walk has come to the last table (of the first stage, if there
+     * is one), before it is read; or NULL. */
+    void (*at_last_table)(void);
     uint64_t rtaddr; /* the register: root table and mode */
     unsigned width;  /* host address width, 39 or 48 */
     unsigned pasid_bits;

@@ -171,6 +171,9 @@ static void start_translating(void *(*function)(void *))
                                 .fs_levels = 4, .fs_table = table[0].root });
     vtd_source_init(&with_pasid, (VtdRequester){ GUEST_SID, true, PASID });
     guest.unit.env.read = read_in_one_piece;
+    if (function == translate_for_ever) {
+        fake_env_read_in_place(&guest.env, &guest.unit.env);
+    }
     run_threads(TRANSLATORS, function);
     while (!atomic_load(&translations)) {
         sched_yield();

@@ -450,12 +450,21 @@ TEST(a_wide_queue_without_scalable_mode_is_refused)
     CHECK_EQ(reason(), VTD_QUEUE_BAD_WIDTH);
 }
 
+static void fail_the_next_read(FakeEnv *env, void *opaque)
+{
+    (void)opaque;
+    env->fail_at[FAKE_READ] = env->calls[FAKE_READ] + 1;
+}
+
 TEST(a_descriptor_that_cannot_be_read_stops_the_queue)
 {
     narrow();
     queue_descriptor(qi_wait_status(1), GUEST_STATUS);
     queue_descriptor(qi_wait_status(2), GUEST_STATUS);
-    guest.env.fail_at[FAKE_READ] = 2;
+    /* The first read is of both, the second of the first alone. */
+    guest.env.fail_at[FAKE_READ] = 1;
+    guest.env.hook = fail_the_next_read;
+    guest.env.hook_at[FAKE_READ] = 2;
     kick();
     check_stopped(16, IQE, VTD_QUEUE_FETCH);
     CHECK_EQ(status(), 1);

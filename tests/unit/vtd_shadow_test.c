@@ -310,7 +310,10 @@ static bool mapped_at(uint64_t iova, uint64_t *pa)
 
     for (unsigned perm = 1; perm <= 2; perm++) {
         VtdWalk walk = {
-            &guest.interface, &caps, &config, { .perm = perm }, 0
+            .env = &guest.interface,
+            .caps = &caps,
+            .config = &config,
+            .access = { .perm = perm },
         };
 
         if (!vtd_walk(&walk, iova, &out)) {

@@ -688,7 +688,7 @@ TEST(every_field_of_a_configuration_survives_the_cache)
     CHECK(cached.write_protect && cached.no_execute);
     CHECK_EQ(cached.supervisor_enable, fresh.supervisor_enable);
     CHECK_EQ(cached.extended_accessed, fresh.extended_accessed);
-    CHECK_EQ(cached.rid_supervisor, fresh.rid_supervisor);
+    CHECK_EQ(cached.supervisor, fresh.supervisor);
 }
 
 TEST(a_configuration_in_the_making_is_not_used)

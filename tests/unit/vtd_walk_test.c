@@ -27,7 +27,12 @@ static void compose(VtdOptions o)
 static VtdFault walk_as(uint64_t iova, VtdAccess access)
 {
     out = (VtdMapping){ 0 };
-    return vtd_walk(&(VtdWalk){ &guest.interface, &caps, &config, access, 0 },
+    return vtd_walk(&(VtdWalk){
+                        .env = &guest.interface,
+                        .caps = &caps,
+                        .config = &config,
+                        .access = access,
+                    },
                     iova, &out);
 }
 

@@ -107,7 +107,7 @@ static bool complete_commands(VtdUnit *u)
 
 static bool legal_access(unsigned offset, unsigned size)
 {
-    return (size == 4 || size == 8) && offset % size == 0 &&
+    return (size == 4 || size == 8) && (offset & (size - 1)) == 0 &&
            offset <= VTD_REG_SPACE - size;
 }
 
@@ -135,14 +135,24 @@ uint64_t vtd_mmio_read(VtdUnit *u, unsigned offset, unsigned size)
     return value;
 }
 
-bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
-                    unsigned size)
+/* By far the most frequent write, so it makes room for nothing but that. */
+static bool write_queue_tail(VtdUnit *u, uint32_t value)
+{
+    bool more;
+
+    pthread_mutex_lock(&u->lock);
+    /* The upper half has nothing to be written. */
+    vtd_regfile_guest_write(&u->regs, VTD_REG_IQT, value);
+    more = vtd_qi_run_locked(u);
+    pthread_mutex_unlock(&u->lock);
+    return more;
+}
+
+static bool write_others(VtdUnit *u, unsigned offset, uint64_t value,
+                         unsigned size)
 {
     VtdWork work = { 0 };
 
-    if (!legal_access(offset, size)) {
-        return false;
-    }
     /* Both halves are stored before either acts: a command that is started
      * by its upper half sees all of its operands. */
     pthread_mutex_lock(&u->lock);
@@ -156,16 +166,21 @@ bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
     return finish(u, &work);
 }
 
+bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
+                    unsigned size)
+{
+    if (!legal_access(offset, size)) {
+        return false;
+    }
+    return offset == VTD_REG_IQT ? write_queue_tail(u, value)
+                                 : write_others(u, offset, value, size);
+}
+
 bool vtd_continue(VtdUnit *u)
 {
     bool more = !complete_commands(u);
 
     return vtd_qi_run(u) || more;
-}
-
-bool vtd_translation_enabled(VtdUnit *u)
-{
-    return atomic_load(&u->status) & VTD_GCMD_TE;
 }
 
 VtdFault vtd_translation_request(VtdUnit *u, VtdSource *source, uint64_t iova,

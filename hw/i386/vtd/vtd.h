@@ -42,7 +42,10 @@ bool vtd_continue(VtdUnit *u);
 
 /* GSTS.TES: while false, requests are not translated and the caller need not
  * ask. */
-bool vtd_translation_enabled(VtdUnit *u);
+static inline bool vtd_translation_enabled(VtdUnit *u)
+{
+    return atomic_load(&u->status) & VTD_GCMD_TE;
+}
 
 /*
  * Requests: vtd_translate(), see vtd_translate.h.
@@ -68,6 +71,12 @@ VtdFault vtd_remap_interrupt(VtdUnit *u, uint16_t sid, uint64_t addr,
 /* Sources were given another requester id: nothing is known of any
  * configuration, translations that start later read the tables again. */
 void vtd_forget_configurations(VtdUnit *u);
+
+/* Another number than before: configurations may have changed since. */
+static inline uint64_t vtd_configuration_number(VtdUnit *u)
+{
+    return atomic_load(&u->config_gen);
+}
 
 /* The configuration that requests of @source have now; the fault that they
  * would meet otherwise.  Records nothing. */

@@ -28,6 +28,16 @@ static inline uint64_t vtd_put(uint64_t field, uint64_t value)
     return (value * (field & -field)) & field;
 }
 
+/* A quadword as it lies in memory, little-endian, and its value. */
+static inline uint64_t vtd_le64(uint64_t raw)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap64(raw);
+#else
+    return raw;
+#endif
+}
+
 /* In front of a short loop on a path where each instruction counts. */
 #define VTD_UNROLL _Pragma("GCC unroll 8")
 

@@ -86,7 +86,7 @@ static VtdFault decode_scalable_context(const VtdCaps *caps,
         return VTD_FAULT_SM_CONTEXT_RESERVED;
     }
     c->device_tlb = qw[0] & VTD_SMCTX_DTE;
-    c->rid_supervisor = qw[1] & VTD_SMCTX_RID_PRIV;
+    c->supervisor = !req.has_pasid && (qw[1] & VTD_SMCTX_RID_PRIV);
     dir->base = qw[0] & VTD_SMCTX_PASIDDIRPTR;
     dir->limit = 1u << (vtd_get(qw[0], VTD_SMCTX_PDTS) + VTD_PDIR_MIN_SHIFT +
                         VTD_PASIDS_PER_TABLE_SHIFT);

@@ -44,7 +44,7 @@ typedef struct VtdConfig {
     bool no_execute; /* NXE */
     bool extended_accessed; /* EAFE */
     bool ss_accessed_dirty; /* SSADE */
-    bool rid_supervisor; /* RID_PRIV */
+    bool supervisor; /* RID_PRIV, of a request without PASID */
     uint8_t fs_levels; /* 4 or 5; first stage and nested */
     uint8_t ss_levels; /* 3, 4 or 5; second stage and nested */
     uint16_t did;

@@ -178,9 +178,6 @@ void vtd_ctrl_written(VtdUnit *u, unsigned offset, uint32_t value,
             iotlb_command(u, work);
         }
         break;
-    case VTD_REG_IQT:
-        work->run_queue = true;
-        break;
     case VTD_REG_FSTS:
         vtd_frcd_update(u);
         work->run_queue = true; /* an error was perhaps cleared */

@@ -8,6 +8,8 @@
 #ifndef VTD_ENV_H
 #define VTD_ENV_H
 
+#include <stdatomic.h>
+
 #include "vtd_notice.h"
 
 typedef enum VtdCas {
@@ -15,6 +17,19 @@ typedef enum VtdCas {
     VTD_CAS_CHANGED, /* memory held something else; it was left alone */
     VTD_CAS_FAILED, /* no writable memory there */
 } VtdCas;
+
+/* [start, start + size) of guest memory lies at host, in whole quadwords. */
+typedef struct VtdWindow {
+    uint64_t start;
+    uint64_t size;
+    const unsigned char *host;
+} VtdWindow;
+
+/* Memory that may be read in place. */
+typedef struct VtdMemory {
+    unsigned count;
+    VtdWindow window[]; /* the largest ones first */
+} VtdMemory;
 
 typedef struct VtdEnv {
     void *opaque;
@@ -26,6 +41,12 @@ typedef struct VtdEnv {
      */
     bool (*read)(void *opaque, uint64_t gpa, void *buf, size_t len);
     bool (*write)(void *opaque, uint64_t gpa, const void *buf, size_t len);
+
+    /*
+     * Memory in which load64() may be spared, or NULL.  The surroundings may
+     * replace it, and keep the old one for as long as anybody translates.
+     */
+    const VtdMemory *_Atomic *memory;
 
     /* One aligned quadword, read or exchanged in one piece.  Locked. */
     bool (*load64)(void *opaque, uint64_t gpa, uint64_t *value);
@@ -64,22 +85,67 @@ typedef struct VtdEnv {
     void (*guest_error)(void *opaque, const char *what, uint64_t value);
 } VtdEnv;
 
+/* Set *@window to the one around @gpa; it is left alone if there is none. */
+static inline void vtd_env_find_window(const VtdEnv *env, uint64_t gpa,
+                                       VtdWindow *window)
+{
+    const VtdMemory *memory =
+        env->memory ? atomic_load_explicit(env->memory, memory_order_acquire)
+                    : NULL;
+
+    for (unsigned i = 0; memory && i < memory->count; i++) {
+        if (gpa - memory->window[i].start < memory->window[i].size) {
+            *window = memory->window[i];
+            return;
+        }
+    }
+}
+
+/* As load64(), in place where that is possible; *@window is kept between
+ * loads, it has size 0 at first. */
+static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
+                                  uint64_t *value, VtdWindow *window)
+{
+    if (gpa - window->start >= window->size) {
+        vtd_env_find_window(env, gpa, window);
+    }
+    if (gpa - window->start >= window->size) {
+        return env->load64(env->opaque, gpa, value);
+    }
+    *value = vtd_le64(atomic_load_explicit(
+        (const _Atomic uint64_t *)(window->host + (gpa - window->start)),
+        memory_order_relaxed));
+    return true;
+}
+
+/* Quadwords that are read in place; more are better copied as a whole. */
+#define VTD_ENV_IN_PLACE 8
+
 /* @count little-endian quadwords at @gpa; false as for read(). */
 static inline bool vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa,
                                        uint64_t *qw, unsigned count)
 {
-    unsigned char *raw = (unsigned char *)qw;
+    VtdWindow w = { 0 };
 
-    if (!env->read(env->opaque, gpa, raw, count * sizeof(*qw))) {
+    if (count <= VTD_ENV_IN_PLACE && gpa % sizeof(*qw) == 0) {
+        vtd_env_find_window(env, gpa, &w);
+    }
+    if (gpa - w.start < w.size &&
+        count * sizeof(*qw) <= w.size - (gpa - w.start)) {
+        const _Atomic uint64_t *from =
+            (const _Atomic uint64_t *)(w.host + (gpa - w.start));
+
+        for (unsigned i = 0; i < count; i++) {
+            qw[i] = vtd_le64(
+                atomic_load_explicit(&from[i], memory_order_relaxed));
+        }
+        return true;
+    }
+    if (!env->read(env->opaque, gpa, qw, count * sizeof(*qw))) {
         return false;
     }
     for (unsigned i = 0; i < count; i++) {
-        uint64_t value = 0;
-
-        for (unsigned b = 8; b-- > 0;) {
-            value = value << 8 | raw[i * 8 + b];
-        }
-        qw[i] = value;
+        qw[i] = vtd_le64(qw[i]);
     }
     return true;
 }

@@ -5,7 +5,7 @@
 
 /* Pages of a narrow invalidation that are looked for one by one.  A longer
  * range drops the PASID or the domain: cheaper, and allowed by the spec. */
-#define MAX_PROBED_ORDER 4
+#define MAX_PROBED_ORDER 3
 
 bool vtd_iotlb_init(VtdIotlb *tlb)
 {
@@ -58,20 +58,27 @@ static void unlock(VtdIotlbSet *set)
     atomic_fetch_add_explicit(&set->seq, 1, memory_order_release);
 }
 
-static unsigned choose_way(VtdIotlbSet *set, uint64_t page, uint64_t tag)
+/*
+ * A page replaces itself, so that it is found with its new rights; else the
+ * oldest entry goes.  Most entries that are out of date are only so by their
+ * generation, so looking for one to reuse is not worth its while.
+ */
+static inline VtdIotlbEntry *choose_way(VtdIotlbSet *set, uint64_t page,
+                                        uint64_t tag)
 {
+    unsigned victim = set->victim;
+
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        uint64_t held =
-            atomic_load_explicit(&set->way[i].page, memory_order_relaxed);
-        uint64_t held_tag =
-            atomic_load_explicit(&set->way[i].tag, memory_order_relaxed);
+        VtdIotlbEntry *e = &set->way[i];
 
-        if (!(held & VTD_TLB_VALID) || (held == page && held_tag == tag)) {
-            return i;
+        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
+            atomic_load_explicit(&e->tag, memory_order_relaxed) == tag) {
+            return e;
         }
     }
-    return set->victim++ % VTD_IOTLB_WAYS;
+    set->victim = victim + 1 < VTD_IOTLB_WAYS ? victim + 1 : 0;
+    return &set->way[victim];
 }
 
 /* To be called before the number of narrow invalidations is looked at: whoever
@@ -96,7 +103,7 @@ insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket, uint64_t page_number,
     atomic_thread_fence(memory_order_release);
     note_size(&tlb->domain[ticket->tag & VTD_TLB_DID], size);
     if (atomic_load(&tlb->narrow_gen) == ticket->narrow) {
-        VtdIotlbEntry *e = &set->way[choose_way(set, page, ticket->tag)];
+        VtdIotlbEntry *e = choose_way(set, page, ticket->tag);
 
         atomic_store_explicit(&e->page, page, memory_order_relaxed);
         atomic_store_explicit(&e->tag, ticket->tag, memory_order_relaxed);
@@ -172,7 +179,8 @@ void vtd_iotlb_drop_pasid(VtdIotlb *tlb, uint16_t did, uint32_t pasid)
     advance(tlb, vtd_iotlb_pasid_gen(tlb, hash));
 }
 
-static void drop_page(VtdIotlbSet *set, uint64_t page, uint64_t key)
+static __attribute__((noinline)) void
+drop_from_set(VtdIotlbSet *set, uint64_t page, uint64_t key)
 {
     lock(set);
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
@@ -192,24 +200,45 @@ static void drop_page(VtdIotlbSet *set, uint64_t page, uint64_t key)
  * insertion that has seen the old number of narrow invalidations holds the
  * lock, or has left its entry.
  */
-static bool may_hold(VtdIotlbSet *set, uint64_t page)
+static inline bool may_hold(VtdIotlbSet *set, uint64_t page)
 {
-    bool found = atomic_load(&set->seq) & 1;
-
+    if (atomic_load(&set->seq) & 1) {
+        return true;
+    }
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        found |= atomic_load_explicit(&set->way[i].page,
-                                      memory_order_relaxed) == page;
+        if (atomic_load_explicit(&set->way[i].page, memory_order_relaxed) ==
+            page) {
+            return true;
+        }
     }
-    return found;
+    return false;
+}
+
+/* The pages of one size from @n to @last, of the tag with @key. */
+static inline void drop_range(VtdIotlb *tlb, uint64_t key, unsigned size,
+                              uint64_t n, uint64_t last)
+{
+    uint64_t hash = vtd_iotlb_hash(key);
+
+    for (;; n++) {
+        VtdIotlbSet *set = vtd_iotlb_set(tlb, hash, n, size);
+        uint64_t page = vtd_iotlb_page(n, size);
+
+        if (may_hold(set, page)) {
+            drop_from_set(set, page, key);
+        }
+        if (n == last) {
+            return;
+        }
+    }
 }
 
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
                           unsigned order, bool leaf_only)
 {
     uint64_t key = vtd_iotlb_key(tag);
-    uint64_t hash = vtd_iotlb_hash(key);
-    uint64_t last;
+    uint64_t last = addr + ((VTD_PAGE_SIZE << order) - 1);
     unsigned sizes;
 
     if (order > MAX_PROBED_ORDER) {
@@ -225,19 +254,10 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
     if (leaf_only) {
         sizes &= ~(1u << VTD_TLB_TABLE);
     }
-    last = addr + ((VTD_PAGE_SIZE << order) - 1);
-    for (unsigned size = 0; sizes >> size; size++) {
+    for (; sizes; sizes &= sizes - 1) {
+        unsigned size = __builtin_ctz(sizes);
         unsigned shift = vtd_iotlb_shift(size);
-        uint64_t n = addr >> shift;
-        uint64_t count = sizes >> size & 1 ? (last >> shift) - n + 1 : 0;
 
-        for (; count; count--, n++) {
-            VtdIotlbSet *set = vtd_iotlb_set(tlb, hash, n, size);
-            uint64_t page = vtd_iotlb_page(n, size);
-
-            if (may_hold(set, page)) {
-                drop_page(set, page, key);
-            }
-        }
+        drop_range(tlb, key, size, addr >> shift, last >> shift);
     }
 }

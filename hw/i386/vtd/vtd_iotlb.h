@@ -145,10 +145,10 @@ static inline _Atomic uint64_t *vtd_iotlb_pasid_gen(VtdIotlb *tlb,
     return &tlb->pasid_gen[hash >> 20 & (VTD_IOTLB_PASID_SLOTS - 1)];
 }
 
-static inline uint64_t vtd_iotlb_generation(VtdIotlb *tlb, uint64_t key,
-                                            uint64_t hash)
+static inline uint64_t vtd_iotlb_generation(VtdIotlb *tlb,
+                                            VtdIotlbDomain *domain,
+                                            uint64_t key, uint64_t hash)
 {
-    VtdIotlbDomain *domain = &tlb->domain[key & VTD_TLB_DID];
     uint64_t sum =
         atomic_load_explicit(&tlb->global_gen, memory_order_acquire) +
         atomic_load_explicit(&domain->gen, memory_order_acquire);
@@ -206,11 +206,12 @@ static inline __attribute__((always_inline)) bool
 vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key, uint64_t iova,
                      VtdMapping *out)
 {
+    VtdIotlbDomain *domain = &tlb->domain[key & VTD_TLB_DID];
     uint64_t hash = vtd_iotlb_hash(key);
-    uint64_t tag =
-        key | vtd_put(VTD_TLB_GEN, vtd_iotlb_generation(tlb, key, hash));
-    unsigned sizes = atomic_load_explicit(
-        &tlb->domain[key & VTD_TLB_DID].sizes, memory_order_relaxed);
+    uint64_t gen = vtd_iotlb_generation(tlb, domain, key, hash);
+    uint64_t tag = key | vtd_put(VTD_TLB_GEN, gen);
+    unsigned sizes =
+        atomic_load_explicit(&domain->sizes, memory_order_relaxed);
 
     /* Most often there is one size beside tables. */
     for (sizes &= VTD_BIT(VTD_TLB_TABLE) - 1; sizes; sizes &= sizes - 1) {
@@ -241,7 +242,8 @@ static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
 {
     uint64_t key = vtd_iotlb_key(tag);
     uint64_t hash = vtd_iotlb_hash(key);
-    uint64_t gen = vtd_iotlb_generation(tlb, key, hash);
+    uint64_t gen =
+        vtd_iotlb_generation(tlb, &tlb->domain[tag.did], key, hash);
 
     return (VtdIotlbTicket){
         .tag = key | vtd_put(VTD_TLB_GEN, gen),

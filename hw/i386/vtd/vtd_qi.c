@@ -31,12 +31,6 @@ typedef struct Slice {
     VtdQueueError error; /* what the descriptor at head is refused for */
 } Slice;
 
-typedef enum Progress {
-    PROGRESS_NONE, /* the queue is empty or stopped */
-    PROGRESS_SLICE,
-    PROGRESS_POSTPONED, /* a wait descriptor cannot complete yet */
-} Progress;
-
 static Queue read_queue(VtdUnit *u)
 {
     uint64_t iqa = vtd_reg64(&u->regs, VTD_REG_IQA);
@@ -80,17 +74,37 @@ static void count(VtdUnit *u, unsigned type)
                               memory_order_relaxed);
 }
 
-static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q, Slice *slice)
+/*
+ * Read descriptors of the queue from @head up to @tail, or fewer, into
+ * u->fetched; returns how many, 0 if the first cannot be read.  They are the
+ * guest's to write until the tail has passed them, and ours from then on.  The
+ * first time in a slice only a few: a wait descriptor may be near, and what is
+ * behind it is read again.
+ */
+static unsigned fetch(VtdUnit *u, const Queue *q, uint64_t head, bool first)
 {
-    uint64_t qw[VTD_DESC_QWORDS] = { 0 };
-    VtdQueueError error;
-    VtdDesc desc;
+    uint64_t end = head < q->tail ? q->tail : q->bytes;
+    unsigned qwords = q->desc_size / 8;
+    unsigned count = first ? 4 : VTD_FETCH_QWORDS / qwords;
 
-    if (!vtd_env_read_qwords(&u->env, q->base + slice->head, qw,
-                             q->desc_size / 8)) {
-        return VTD_QUEUE_FETCH;
+    if ((end - head) / q->desc_size < count) {
+        count = (end - head) / q->desc_size;
     }
-    error = vtd_desc_decode(&u->caps, qw, q->wide, &desc);
+    if (vtd_env_read_qwords(&u->env, q->base + head, u->fetched,
+                            count * qwords)) {
+        return count;
+    }
+    /* The first may be there. */
+    return count > 1 &&
+           vtd_env_read_qwords(&u->env, q->base + head, u->fetched, qwords);
+}
+
+static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q,
+                                     const uint64_t *qw, Slice *slice)
+{
+    VtdDesc desc;
+    VtdQueueError error = vtd_desc_decode(&u->caps, qw, q->wide, &desc);
+
     if (error) {
         return error;
     }
@@ -104,7 +118,7 @@ static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q, Slice *slice)
         u->batch[slice->notices] = desc.notice;
         u->batch_offset[slice->notices++] = slice->head;
     }
-    slice->head = (slice->head + q->desc_size) % q->bytes;
+    slice->head = (slice->head + q->desc_size) & (q->bytes - 1);
     slice->descriptors++;
     return VTD_QUEUE_OK;
 }
@@ -112,12 +126,21 @@ static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q, Slice *slice)
 static void take_slice(VtdUnit *u, Slice *slice)
 {
     Queue q = read_queue(u);
+    const uint64_t *next = u->fetched;
+    unsigned left = 0;
 
-    *slice = (Slice){ .epoch = u->queue_epoch, .head = q.head };
+    *slice = (Slice){ .epoch = atomic_load(&u->queue_epoch), .head = q.head };
     slice->error = check_queue(u, &q);
     while (!slice->error && !slice->has_wait && slice->head != q.tail &&
            slice->notices < VTD_BATCH_MAX) {
-        slice->error = take_descriptor(u, &q, slice);
+        if (!left) {
+            left = fetch(u, &q, slice->head, !slice->descriptors);
+            next = u->fetched;
+        }
+        slice->error = left ? take_descriptor(u, &q, next, slice)
+                            : VTD_QUEUE_FETCH;
+        next += q.desc_size / 8;
+        left--;
     }
 }
 
@@ -158,19 +181,23 @@ static void write_status(VtdUnit *u, const VtdWait *wait)
 
 /* False: the guest has switched the queue off, perhaps on again, since @slice
  * was taken.  Its registers are none of our business any more. */
-static bool is_current(const VtdUnit *u, const Slice *slice)
+static bool is_current(VtdUnit *u, const Slice *slice)
 {
-    return slice->epoch == u->queue_epoch;
+    return slice->epoch == atomic_load(&u->queue_epoch);
 }
 
-static void stop_current(VtdUnit *u, const Slice *slice, uint64_t head,
-                         uint32_t status, VtdWork *work)
+/* No lock held. */
+static __attribute__((noinline)) void
+stop_current(VtdUnit *u, const Slice *slice, uint64_t head, uint32_t status)
 {
+    VtdWork work = { 0 };
+
     pthread_mutex_lock(&u->lock);
     if (is_current(u, slice)) {
-        stop(u, head, status, VTD_QUEUE_OK, work);
+        stop(u, head, status, VTD_QUEUE_OK, &work);
     }
     pthread_mutex_unlock(&u->lock);
+    vtd_work_send(u, &work);
 }
 
 /*
@@ -179,7 +206,7 @@ static void stop_current(VtdUnit *u, const Slice *slice, uint64_t head,
  * not hold up those behind it, but the wait descriptor that would confirm it
  * is aborted: the queue stops behind that.
  */
-static bool deliver(VtdUnit *u, const Slice *slice, VtdWork *work)
+static bool deliver(VtdUnit *u, const Slice *slice)
 {
     unsigned next = 0;
     uint32_t timeout = 0;
@@ -195,26 +222,40 @@ static bool deliver(VtdUnit *u, const Slice *slice, VtdWork *work)
         next += done;
         if (result == VTD_DELIVERY_REFUSED) {
             stop_current(u, slice, u->batch_offset[next],
-                         VTD_FSTS_IQE | timeout, work);
+                         VTD_FSTS_IQE | timeout);
             return false;
         }
         timeout = VTD_FSTS_ITE;
         next++;
     }
     if (timeout) {
-        stop_current(u, slice, slice->head, timeout, work);
+        stop_current(u, slice, slice->head, timeout);
     }
     return !timeout;
 }
 
-static void settle(VtdUnit *u, const Slice *slice, VtdWork *work)
+/* What a slice ends with that may be signalled.  Lock held, but not while
+ * interrupts are sent. */
+static __attribute__((noinline)) void signal_end(VtdUnit *u,
+                                                 const Slice *slice)
 {
-    bool current;
+    VtdWork work = { 0 };
 
-    pthread_mutex_lock(&u->lock);
-    current = is_current(u, slice);
+    if (slice->has_wait) {
+        complete_wait(u, &slice->wait, &work);
+    }
+    if (slice->error) {
+        stop(u, slice->head, VTD_FSTS_IQE, slice->error, &work);
+    }
     pthread_mutex_unlock(&u->lock);
-    if (current && slice->has_wait && slice->wait.status_write) {
+    vtd_work_send(u, &work);
+    pthread_mutex_lock(&u->lock);
+}
+
+/* No lock held at the beginning, lock held at the end. */
+static void settle(VtdUnit *u, const Slice *slice)
+{
+    if (slice->has_wait && slice->wait.status_write && is_current(u, slice)) {
         write_status(u, &slice->wait);
     }
     pthread_mutex_lock(&u->lock);
@@ -222,13 +263,11 @@ static void settle(VtdUnit *u, const Slice *slice, VtdWork *work)
         vtd_reg64_set(&u->regs, VTD_REG_IQH, slice->head);
         if (slice->has_wait) {
             count(u, VTD_DESC_WAIT);
-            complete_wait(u, &slice->wait, work);
         }
-        if (slice->error) {
-            stop(u, slice->head, VTD_FSTS_IQE, slice->error, work);
+        if (slice->wait.interrupt || slice->error) {
+            signal_end(u, slice);
         }
     }
-    pthread_mutex_unlock(&u->lock);
 }
 
 /*
@@ -250,81 +289,80 @@ static void postpone_wait(VtdUnit *u, const Slice *slice)
     if (is_current(u, slice)) {
         vtd_reg64_set(&u->regs, VTD_REG_IQH, slice->wait_at);
     }
-    u->queue_running = false;
-    pthread_mutex_unlock(&u->lock);
 }
 
-static bool begin(VtdUnit *u)
+static bool is_empty(VtdUnit *u)
 {
-    bool idle;
+    return vtd_reg32(&u->regs, VTD_REG_IQH) == vtd_reg32(&u->regs, VTD_REG_IQT);
+}
 
-    pthread_mutex_lock(&u->lock);
-    idle = !u->queue_running;
-    u->queue_running = true;
-    pthread_mutex_unlock(&u->lock);
-    return idle;
+/* Take a slice if there is one.  Lock held. */
+static bool begin_slice(VtdUnit *u, Slice *slice)
+{
+    if (!runnable(u)) {
+        return false;
+    }
+    take_slice(u, slice);
+    return slice->descriptors || slice->error;
+}
+
+/* What was taken.  No lock held at the beginning, lock held at the end.  False:
+ * the wait descriptor at its end is postponed. */
+static bool run_slice(VtdUnit *u, const Slice *slice)
+{
+    if (!deliver(u, slice)) {
+        pthread_mutex_lock(&u->lock);
+    } else if (has_to_wait(u, slice)) {
+        postpone_wait(u, slice);
+        return false;
+    } else {
+        settle(u, slice);
+    }
+    return true;
 }
 
 /*
- * One slice.  Unless it was done nobody is at work any more, from the same
- * moment on: whoever writes the tail next has to.
+ * The lock is held from the end of a slice to the beginning of the next, or to
+ * the note that nobody is at work any more: whoever writes the tail behind that
+ * has to be.
  */
-static Progress run_slice(VtdUnit *u, unsigned *descriptors)
+bool vtd_qi_run_locked(VtdUnit *u)
 {
-    Progress progress = PROGRESS_SLICE;
-    VtdWork work = { 0 };
+    unsigned descriptors = 0;
+    bool more = false;
     Slice slice;
-    bool took;
 
-    pthread_mutex_lock(&u->lock);
-    took = runnable(u);
-    if (took) {
-        take_slice(u, &slice);
-        took = slice.descriptors || slice.error;
+    if (u->queue_running) {
+        return false;
     }
-    u->queue_running = took;
-    pthread_mutex_unlock(&u->lock);
-    if (!took) {
-        return PROGRESS_NONE;
-    }
-    /* A stop counts as well: the guest may clear errors as fast as we find
-     * them. */
-    *descriptors += slice.descriptors + (slice.error != VTD_QUEUE_OK);
-    if (deliver(u, &slice, &work)) {
-        if (has_to_wait(u, &slice)) {
-            postpone_wait(u, &slice);
-            progress = PROGRESS_POSTPONED;
-        } else {
-            settle(u, &slice, &work);
+    u->queue_running = true;
+    do {
+        if (!begin_slice(u, &slice)) {
+            break;
         }
-    }
-    vtd_work_send(u, &work);
-    return progress;
+        pthread_mutex_unlock(&u->lock);
+        /* A stop counts as well: the guest may clear errors as fast as we
+         * find them. */
+        descriptors += slice.descriptors + (slice.error != VTD_QUEUE_OK);
+        more = !run_slice(u, &slice) || descriptors >= RUN_BUDGET;
+    } while (!more && !is_empty(u));
+    u->queue_running = false;
+    return more;
 }
 
 bool vtd_qi_run(VtdUnit *u)
 {
-    unsigned descriptors = 0;
+    bool more;
 
-    if (!begin(u)) {
-        return false;
-    }
-    while (descriptors < RUN_BUDGET) {
-        Progress progress = run_slice(u, &descriptors);
-
-        if (progress != PROGRESS_SLICE) {
-            return progress == PROGRESS_POSTPONED;
-        }
-    }
     pthread_mutex_lock(&u->lock);
-    u->queue_running = false;
+    more = vtd_qi_run_locked(u);
     pthread_mutex_unlock(&u->lock);
-    return true;
+    return more;
 }
 
 void vtd_qi_enable(VtdUnit *u, bool enable)
 {
-    u->queue_epoch++;
+    atomic_fetch_add(&u->queue_epoch, 1);
     vtd_reg64_set(&u->regs, VTD_REG_IQH, 0);
     if (enable) {
         atomic_fetch_or(&u->status, VTD_GCMD_QIE);

@@ -15,6 +15,9 @@
  */
 bool vtd_qi_run(VtdUnit *u);
 
+/* The same with the lock held, which is dropped in between. */
+bool vtd_qi_run_locked(VtdUnit *u);
+
 /* Enable or disable the queue: IQH goes to zero.  Lock held. */
 void vtd_qi_enable(VtdUnit *u, bool enable);
 

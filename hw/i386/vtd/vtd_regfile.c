@@ -72,32 +72,40 @@ static bool in_virtual_commands(unsigned offset)
     return offset >= VTD_REG_VCMD && offset < VTD_REG_VCCAP;
 }
 
+static bool is_there(unsigned offset, uint64_t ecap)
+{
+    return !(in_page_requests(offset) && !(ecap & VTD_ECAP_PRS)) &&
+           !(in_virtual_commands(offset) && !(ecap & VTD_ECAP_VCS));
+}
+
+/* Note which words register @i of the table has.  Fault records are all alike:
+ * the table has the first one. */
+static void add_register(VtdRegFile *regs, unsigned i)
+{
+    const Reg *reg = &registers[i];
+    unsigned step = VTD_FAULT_RECORD_BYTES;
+    unsigned records =
+        vtd_reg_in_fault_record(reg->offset) ? VTD_MAX_FAULT_RECORDS : 1;
+
+    for (unsigned n = 0; n < records; n++) {
+        for (unsigned at = 0; at < reg->size; at += 4) {
+            regs->reg[(reg->offset + n * step + at) / 4] = i + 1;
+        }
+    }
+}
+
 /* The register that the word at @offset is part of, or NULL; *@shift is where
- * in it.  Fault records are all alike: the table has the first one. */
+ * in it. */
 static const Reg *find(const VtdRegFile *regs, unsigned offset,
                        unsigned *shift)
 {
-    if (in_page_requests(offset) &&
-        !(vtd_reg64(regs, VTD_REG_ECAP) & VTD_ECAP_PRS)) {
-        return NULL;
-    }
-    if (in_virtual_commands(offset) &&
-        !(vtd_reg64(regs, VTD_REG_ECAP) & VTD_ECAP_VCS)) {
-        return NULL;
-    }
-    if (vtd_reg_in_fault_record(offset)) {
-        offset = VTD_REG_FRCD +
-                 (offset - VTD_REG_FRCD) % VTD_FAULT_RECORD_BYTES;
-    }
-    for (unsigned i = 0; i < REGISTERS; i++) {
-        const Reg *reg = &registers[i];
+    unsigned i = regs->reg[offset / 4];
 
-        if (offset >= reg->offset && offset < reg->offset + reg->size) {
-            *shift = (offset - reg->offset) * 8;
-            return reg;
-        }
+    if (!i) {
+        return NULL;
     }
-    return NULL;
+    *shift = (offset - registers[i - 1].offset) % 8 * 8;
+    return &registers[i - 1];
 }
 
 void vtd_regfile_set_caps(VtdRegFile *regs, uint64_t cap, uint64_t ecap)
@@ -106,6 +114,12 @@ void vtd_regfile_set_caps(VtdRegFile *regs, uint64_t cap, uint64_t ecap)
     vtd_reg64_set(regs, VTD_REG_ECAP, ecap);
     vtd_reg64_set(regs, VTD_REG_VCCAP,
                   ecap & VTD_ECAP_VCS ? VTD_VCCAP_PAS : 0);
+    memset(regs->reg, 0, sizeof(regs->reg));
+    for (unsigned i = 0; i < REGISTERS; i++) {
+        if (is_there(registers[i].offset, ecap)) {
+            add_register(regs, i);
+        }
+    }
 }
 
 void vtd_regfile_reset(VtdRegFile *regs, uint64_t cap, uint64_t ecap)

@@ -14,6 +14,9 @@
 
 typedef struct VtdRegFile {
     uint32_t word[VTD_REG_SPACE / 4];
+    /* Which register each word is part of, as vtd_regfile.c counts them from 1;
+     * 0: of none.  By the capabilities. */
+    uint8_t reg[VTD_REG_SPACE / 4];
 } VtdRegFile;
 
 /* All registers at their reset values. */

@@ -23,6 +23,9 @@ struct VtdShadow {
     Table *root;
     unsigned tables;
     bool truncated;
+    /* What the guest's tables say now, by level, of those that are compared.
+     * Here because a compiler may be told to clear it on the stack. */
+    uint64_t now[VTD_MAX_LEVELS][ENTRIES];
 };
 
 /* A part of the input address space: what one table, or entry, covers. */
@@ -187,7 +190,7 @@ static int64_t sync_table(VtdShadow *shadow, Table *table, uint64_t base,
     unsigned low = (first - base) >> shift;
     unsigned high = (last - base) >> shift;
     unsigned count = high - low + 1;
-    uint64_t now[ENTRIES];
+    uint64_t *now = shadow->now[table->level - 1];
     int64_t change = 0;
 
     if (!vtd_env_read_qwords(shadow->env, table->gpa + low * 8, now, count)) {

@@ -8,20 +8,11 @@
 _Static_assert(sizeof(VtdConfig) % sizeof(uint64_t) == 0,
                "a configuration is whole words");
 
-/*
- * VtdSource.hit: the key of the tag, and whether a lookup tells all there is to
- * say.  It does not for pass-through and for supervisors, nor before there is
- * a configuration.
- */
-#define HIT_SIMPLE VTD_BIT(63)
-#define HIT_KEY (VTD_TLB_FIRST_STAGE | VTD_TLB_PASID | VTD_TLB_DID)
-
 static uint64_t hit_word(const VtdConfig *c)
 {
-    bool simple = c->kind != VTD_PASS_THROUGH &&
-                  (c->has_pasid || !c->rid_supervisor);
+    bool simple = c->kind != VTD_PASS_THROUGH && !c->supervisor;
 
-    return vtd_iotlb_key(vtd_config_tag(c)) | (simple ? HIT_SIMPLE : 0);
+    return vtd_iotlb_key(vtd_config_tag(c)) | (simple ? VTD_HIT_SIMPLE : 0);
 }
 
 void vtd_source_init(VtdSource *source, VtdRequester req)
@@ -33,24 +24,6 @@ void vtd_source_init(VtdSource *source, VtdRequester req)
     for (unsigned i = 0; i < VTD_CONFIG_WORDS; i++) {
         atomic_init(&source->config[i], 0);
     }
-}
-
-/* To be called behind the reads that began with @seq. */
-static bool read_in_one_piece(VtdSource *source, uint32_t seq)
-{
-    atomic_thread_fence(memory_order_acquire);
-    return !(seq & 1) &&
-           atomic_load_explicit(&source->seq, memory_order_relaxed) == seq;
-}
-
-/* VtdSource.hit, or 0. */
-static uint64_t cached_hit(VtdSource *source, uint64_t gen)
-{
-    uint32_t seq = atomic_load_explicit(&source->seq, memory_order_acquire);
-    uint64_t held = atomic_load_explicit(&source->gen, memory_order_relaxed);
-    uint64_t hit = atomic_load_explicit(&source->hit, memory_order_relaxed);
-
-    return held == gen && read_in_one_piece(source, seq) ? hit : 0;
 }
 
 /* False: @config is undefined. */
@@ -67,7 +40,9 @@ static inline bool cached_config(VtdSource *source, uint64_t gen,
 
         memcpy((char *)config + i * sizeof(word), &word, sizeof(word));
     }
-    return held == gen && read_in_one_piece(source, seq);
+    atomic_thread_fence(memory_order_acquire);
+    return held == gen && !(seq & 1) &&
+           atomic_load_explicit(&source->seq, memory_order_relaxed) == seq;
 }
 
 /* Another thread at the same work means that ours is not needed. */
@@ -117,37 +92,33 @@ VtdFault vtd_source_config(VtdUnit *u, VtdSource *source, VtdConfig *config)
                : fetch_config(u, source, gen, config);
 }
 
-static bool is_interrupt(uint64_t pa)
-{
-    return pa >= VTD_MSI_RANGE_FIRST && pa <= VTD_MSI_RANGE_LAST;
-}
-
 VtdFault vtd_check_interrupt_range(const VtdConfig *config, uint64_t pa)
 {
-    if (!is_interrupt(pa)) {
+    if (pa < VTD_MSI_RANGE_FIRST || pa > VTD_MSI_RANGE_LAST) {
         return VTD_FAULT_NONE;
     }
     return config->scalable ? VTD_FAULT_SM_INTERRUPT_ADDRESS
                             : VTD_FAULT_INTERRUPT_ADDRESS;
 }
 
-/* Where the very byte lies that was asked for. */
-static uint64_t output(uint64_t iova, const VtdMapping *m)
+/* The result for the very byte that was asked for. */
+static VtdFault check_output(const VtdConfig *config, uint64_t iova,
+                             const VtdMapping *m)
 {
-    return m->pa | (iova & ((1ull << m->shift) - 1));
+    return vtd_check_interrupt_range(
+        config, m->pa | (iova & ((1ull << m->shift) - 1)));
 }
 
 /*
- * The translation from the IOTLB, for a source with @hit.  False: it is not
- * there, or there is more to be said of the request than "go ahead".
+ * Whether @m may answer other requests.  What was allowed to a supervisor may
+ * not: hits do not look at privilege.  Nor may a page that interrupts are in:
+ * they do not look where a byte goes, either.
  */
-static inline __attribute__((always_inline)) bool
-look_up(VtdUnit *u, uint64_t hit, uint64_t iova, VtdAccess access,
-        VtdMapping *out)
+static bool is_for_all(const VtdMapping *m, VtdAccess access)
 {
-    return (hit & HIT_SIMPLE) && !access.supervisor &&
-           vtd_iotlb_lookup_key(&u->iotlb, hit & HIT_KEY, iova, out) &&
-           !(access.perm & ~out->perm) && !is_interrupt(output(iova, out));
+    return !access.supervisor &&
+           (m->pa > VTD_MSI_RANGE_LAST ||
+            m->pa + ((1ull << m->shift) - 1) < VTD_MSI_RANGE_FIRST);
 }
 
 static void count_walk(VtdUnit *u, const VtdConfig *config)
@@ -185,17 +156,16 @@ static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
     if (fault) {
         return fault;
     }
-    fault = vtd_check_interrupt_range(config, output(iova, out));
+    fault = check_output(config, iova, out);
     /*
      * The ticket protects against invalidations of the tables.  If the
      * configuration went out of date before the ticket was drawn, the walk
-     * may have used tables that do not belong to the tag any more.  What was
-     * allowed to a supervisor is not cached: hits do not look at privilege.
+     * may have used tables that do not belong to the tag any more.
      */
-    if (!fault && !access.supervisor &&
+    if (!fault && is_for_all(out, access) &&
         atomic_load(&u->config_gen) == gen) {
         vtd_iotlb_insert(&u->iotlb, &ticket, out);
-        if (walk.last_table && walk.last_table != table) {
+        if (walk.last_table != table) {
             vtd_iotlb_insert_table(&u->iotlb, &ticket, iova, walk.last_table);
         }
     }
@@ -212,7 +182,7 @@ static void identity(uint64_t iova, VtdMapping *out)
     };
 }
 
-/* Once look_up() has found nothing with what is cached of the source. */
+/* Once vtd_translate_hit() has found nothing. */
 static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
                           VtdAccess access, VtdConfig *config,
                           VtdMapping *out)
@@ -222,25 +192,24 @@ static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
     if (!cached_config(source, gen, config)) {
         VtdFault fault = fetch_config(u, source, gen, config);
 
-        if (fault || look_up(u, hit_word(config), iova, access, out)) {
+        /* Perhaps another source of the domain has been there. */
+        if (fault ||
+            vtd_translate_hit(u, hit_word(config), iova, access, out)) {
             return fault;
         }
     }
-    access.supervisor =
-        access.supervisor || (!config->has_pasid && config->rid_supervisor);
+    access.supervisor |= config->supervisor;
     if (config->kind == VTD_PASS_THROUGH) {
         VtdFault fault = vtd_check_privilege(config, access);
 
         identity(iova, out);
-        return fault ? fault
-                     : vtd_check_interrupt_range(config, output(iova, out));
+        return fault ? fault : check_output(config, iova, out);
     }
     return walk_and_cache(u, config, gen, iova, access, out);
 }
 
-/* The next two are functions of their own for the sake of the callers, whose
- * registers and stack would be made ready for them each time. */
-
+/* A function of its own for the sake of its caller, whose stack would be made
+ * ready for it each time. */
 static __attribute__((noinline)) void
 report(VtdUnit *u, const VtdFaultRecord *record, bool fault_disable)
 {
@@ -250,9 +219,8 @@ report(VtdUnit *u, const VtdFaultRecord *record, bool fault_disable)
     vtd_work_send(u, &work);
 }
 
-static __attribute__((noinline)) VtdFault
-translate_and_report(VtdUnit *u, VtdSource *source, uint64_t iova,
-                     VtdAccess access, bool quiet, VtdMapping *out)
+VtdFault vtd_translate_miss(VtdUnit *u, VtdSource *source, uint64_t iova,
+                            VtdAccess access, bool quiet, VtdMapping *out)
 {
     VtdConfig config;
     VtdFault fault = translate(u, source, iova, access, &config, out);
@@ -272,14 +240,4 @@ translate_and_report(VtdUnit *u, VtdSource *source, uint64_t iova,
                config.fault_disable);
     }
     return fault;
-}
-
-VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
-                       VtdAccess access, bool quiet, VtdMapping *out)
-{
-    uint64_t hit = cached_hit(source, atomic_load(&u->config_gen));
-
-    return look_up(u, hit, iova, access, out)
-               ? VTD_FAULT_NONE
-               : translate_and_report(u, source, iova, access, quiet, out);
 }

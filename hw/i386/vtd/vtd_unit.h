@@ -24,6 +24,9 @@ typedef struct VtdUnit VtdUnit;
 /* Most notices that are delivered as one array. */
 #define VTD_BATCH_MAX 256
 
+/* Quadwords of the queue that are read together. */
+#define VTD_FETCH_QWORDS 64
+
 typedef struct VtdCounters {
     _Atomic uint64_t descriptors[16]; /* by VTD_DESC_* type */
     _Atomic uint64_t table_walks;
@@ -38,10 +41,11 @@ struct VtdUnit {
     pthread_mutex_t lock;
     VtdRegFile regs;
     unsigned next_record; /* fault record to be used next */
-    uint64_t queue_epoch;     /* advances when the queue goes on or off */
+    _Atomic uint64_t queue_epoch; /* advances when the queue goes on or off */
     bool queue_running; /* one thread works on the queue at a time */
     VtdNotice batch[VTD_BATCH_MAX]; /* of the thread that runs the queue */
     uint64_t batch_offset[VTD_BATCH_MAX]; /* queue offset of each notice */
+    uint64_t fetched[VTD_FETCH_QWORDS]; /* descriptors, as they were read */
 
     /* Any thread. */
     _Atomic uint32_t status; /* GSTS */

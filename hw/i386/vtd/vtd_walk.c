@@ -85,7 +85,7 @@ SPECIALISED uint64_t marks(const VtdWalk *walk, const Format *format,
            (dirties ? format->dirty(walk->config) : 0);
 }
 
-static VtdFault walk_second_stage(const VtdWalk *walk, uint64_t addr,
+static VtdFault walk_second_stage(VtdWalk *walk, uint64_t addr,
                                   bool write, Result *out);
 
 /* Where an entry lies. */
@@ -104,7 +104,7 @@ SPECIALISED bool in_root_table(const VtdWalk *walk, const Format *format,
 
 /* Find the place in memory, through the second stage if the format says so.
  * @write: it will be written, which makes its page dirty there. */
-SPECIALISED VtdFault find_place(const VtdWalk *walk, const Format *format,
+SPECIALISED VtdFault find_place(VtdWalk *walk, const Format *format,
                                 bool write, Place *place)
 {
     Result below;
@@ -136,7 +136,7 @@ SPECIALISED VtdFault find_place(const VtdWalk *walk, const Format *format,
  * makes sure that marks are only put on the very entry that was checked.
  * *@set: they are, the entry has not become another one.
  */
-SPECIALISED VtdFault set_marks(const VtdWalk *walk, const Format *format,
+SPECIALISED VtdFault set_marks(VtdWalk *walk, const Format *format,
                                Place *place, uint64_t raw, uint64_t missing,
                                bool *set)
 {
@@ -168,11 +168,10 @@ SPECIALISED VtdFault set_marks(const VtdWalk *walk, const Format *format,
  * Read the entry at @place, which @trail leads to, check it, and set the marks
  * that its use needs.  On success it is in @raw and @trail.
  */
-SPECIALISED VtdFault use_entry(const VtdWalk *walk, const Format *format,
+SPECIALISED VtdFault use_entry(VtdWalk *walk, const Format *format,
                                Place *place, bool write, Trail *trail,
                                uint64_t *raw)
 {
-    const VtdEnv *env = walk->env;
     VtdFault fault = find_place(walk, format, false, place);
 
     for (unsigned i = 0; !fault && i < UPDATE_ATTEMPTS; i++) {
@@ -180,7 +179,7 @@ SPECIALISED VtdFault use_entry(const VtdWalk *walk, const Format *format,
         bool set = true;
         Trail now;
 
-        if (!env->load64(env->opaque, place->gpa, raw)) {
+        if (!vtd_env_load64(walk->env, place->gpa, raw, &walk->window)) {
             const StageFaults *faults = format->faults(walk);
 
             return in_root_table(walk, format, place) ? faults->root_access
@@ -206,7 +205,7 @@ SPECIALISED VtdFault use_entry(const VtdWalk *walk, const Format *format,
 }
 
 /* @last_table: as VtdWalk's. */
-SPECIALISED VtdFault walk_stage(const VtdWalk *walk, const Format *format,
+SPECIALISED VtdFault walk_stage(VtdWalk *walk, const Format *format,
                                 uint64_t addr, bool write,
                                 uint64_t *last_table, Result *out)
 {
@@ -249,7 +248,7 @@ SPECIALISED VtdFault walk_stage(const VtdWalk *walk, const Format *format,
 }
 
 /* Below a first stage; which tables it went through is not kept. */
-static VtdFault walk_second_stage(const VtdWalk *walk, uint64_t addr,
+static VtdFault walk_second_stage(VtdWalk *walk, uint64_t addr,
                                   bool write, Result *out)
 {
     uint64_t last_table = 0;
@@ -326,7 +325,7 @@ SPECIALISED VtdFault walk_first(VtdWalk *walk, const Format *format,
 }
 
 /* The first stage's result through the second stage. */
-static VtdFault walk_below(const VtdWalk *walk, Result *r)
+static VtdFault walk_below(VtdWalk *walk, Result *r)
 {
     Result below;
     VtdFault fault;

@@ -29,6 +29,7 @@ typedef struct VtdUnit VtdUnit;
 typedef struct VtdAddressSpace VtdAddressSpace;
 typedef struct VtdDrain VtdDrain;
 typedef struct VtdHost VtdHost;
+typedef struct VtdRam VtdRam;
 typedef struct VtdStream VtdStream;
 
 /* What the guest can be shown: see hw/i386/intel_iommu_feature_table.c.  The
@@ -90,9 +91,12 @@ struct IntelIOMMUState {
     MemoryRegion ioapic_root;
     AddressSpace ioapic_as;
     VtdUnit *unit;              /* the model */
+    VtdRam *ram;                /* guest memory, as the model reads it */
     VtdHost *host;              /* passed-through devices */
     GHashTable *spaces;         /* VtdAddressSpace by (bus, devfn, PASID) */
     QLIST_HEAD(, VtdAddressSpace) notified_spaces; /* have IOMMU notifiers */
+    QLIST_HEAD(, VtdAddressSpace) direct_spaces;   /* are not translated */
+    QEMUBH *views_bh;           /* looks whether there are more of them */
     QLIST_HEAD(, VtdShadowDomain) shadow_domains;
     QLIST_HEAD(, AtsDevice) ats_devices; /* emulated, with ATS and PASIDs */
     DeviceListener device_listener; /* PCI bridges that are unplugged */

@@ -81,17 +81,6 @@ static bool bench_write(void *opaque, uint64_t gpa, const void *buf,
     return true;
 }
 
-static bool bench_load64(void *opaque, uint64_t gpa, uint64_t *value)
-{
-    FakeEnv *env = opaque;
-
-    if (gpa > env->ram_size - 8) {
-        return false;
-    }
-    *value = __atomic_load_n((uint64_t *)(env->ram + gpa), __ATOMIC_RELAXED);
-    return true;
-}
-
 static VtdDelivery bench_deliver(void *opaque, const VtdNotice *notices,
                                  unsigned count, unsigned *done)
 {
@@ -114,7 +103,7 @@ static void use_bench_env(void)
 
     env->read = bench_read;
     env->write = bench_write;
-    env->load64 = bench_load64;
+    fake_env_read_in_place(&guest.env, env);
     env->deliver = bench_deliver;
     env->drained = bench_drained;
 }
