@@ -314,6 +314,41 @@ static void test_not_allocated(void)
     host_finish(&h);
 }
 
+/* Each device has a container of its own, and the PASIDs are those of all: as
+ * wide as the narrowest, bound for each, gone for each when they are freed. */
+static void test_two_devices(void)
+{
+    Host h = host_new(KERNEL_2020 "second-pasid-bits 3\n");
+    const unsigned second = SID + (1 << 3);
+    GuestTables p = host_pasid_tables();
+    uint32_t pasid;
+
+    host_start_devices(&h, HOST_2020, HOST_BY_CONTAINER, HOST_BY_CONTAINER);
+    host_2020_guest(&h);
+    qtest_writeq(h.g.qts, CONTEXT + second * 32,
+                 PASID_DIR | VTD_SMCTX_PASIDE | VTD_SMCTX_P);
+    pasid = host_2020_add_pasid(&h);
+    g_assert_cmpint(pasid, <, 8);
+    g_assert_cmpint(h.ref->live[REF_BOUND_PASID], ==, 2);
+    host_assert_pasid_maps(&h, pasid, PAGE_B);
+    host_use_device(&h, second);
+    host_assert_pasid_maps(&h, pasid, PAGE_B);
+    guest_map(&h.g, &p, IOVA, PAGE_C);
+    host_assert_pasid_maps(&h, pasid, PAGE_B);
+    guest_submit(&h.g, host_2020_page_of(pasid), IOVA);
+    guest_wait(&h.g);
+    host_assert_pasid_maps(&h, pasid, PAGE_C);
+    host_use_device(&h, SID);
+    host_assert_pasid_maps(&h, pasid, PAGE_C);
+    g_assert_cmphex(host_2020_vcmd(&h, VCMD_FREE(pasid)), ==, 0);
+    host_assert_pasid_refused(&h, pasid);
+    host_use_device(&h, second);
+    host_assert_pasid_refused(&h, pasid);
+    g_assert_cmpint(h.ref->live[REF_BOUND_PASID], ==, 0);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
+    host_finish(&h);
+}
+
 /* --- What goes down ------------------------------------------------------ */
 
 static void assert_op(const Host *h, int n, const void *wanted, size_t size)
@@ -684,6 +719,7 @@ int main(int argc, char **argv)
         { "pasids/narrow", test_narrow },
         { "pasids/free-of-bound", test_free_of_bound },
         { "pasids/not-allocated", test_not_allocated },
+        { "pasids/two-devices", test_two_devices },
         { "structs/binding", test_structs_of_binding },
         { "structs/invalidation", test_structs_of_invalidation },
         { "structs/pasids", test_structs_of_pasids },

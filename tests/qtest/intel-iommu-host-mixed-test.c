@@ -41,16 +41,6 @@ static unsigned nested_devices(Host *h)
     return count;
 }
 
-/* The other device becomes the one that the guest works with. */
-static void use_second(Host *h)
-{
-    g_free(h->g.dev);
-    h->g.dev = qpci_device_find(h->g.bus, SID + (1 << 3));
-    g_assert_nonnull(h->g.dev);
-    qpci_device_enable(h->g.dev);
-    h->g.bar = qpci_iomap(h->g.dev, SVA_EP_BAR_REGS, NULL);
-}
-
 /* The guest's second-stage tables are mirrored into VFIO's own table. */
 static void assert_shadowed(Host *h, uint16_t sid)
 {
@@ -84,7 +74,7 @@ static void test_intersection(void)
     g_assert_cmphex(guest_reg64(&h.g, VTD_REG_ECAP) &
                         (VTD_ECAP_EAFS | VTD_ECAP_SRS), ==, 0);
     guest_assert_maps(&h.g, PAGE_A, PAGE_A);
-    use_second(&h);
+    host_use_device(&h, SID + (1 << 3));
     guest_assert_maps(&h.g, PAGE_B, PAGE_B);
     host_finish(&h);
 }
@@ -138,7 +128,7 @@ static void test_nested_taken_back(void)
         assert_feature(&h, "first-stage", false, "without nested");
         assert_feature(&h, "second-stage", true, "with");
         if (i) {
-            use_second(&h);
+            host_use_device(&h, SID + (1 << 3));
         }
         guest_assert_maps(&h.g, PAGE_A, PAGE_A);
         assert_shadowed(&h, SID + (i << 3));
@@ -177,7 +167,7 @@ static void test_emulated_beside(void)
     g_assert_cmpint(nested_devices(&h), ==, 1);
     assert_feature(&h, "ssads", false, "not for VFIO_FD310");
     guest_assert_maps(&h.g, PAGE_A, PAGE_A);
-    use_second(&h);
+    host_use_device(&h, SID + (1 << 3));
     guest_assert_maps(&h.g, PAGE_B, PAGE_B);
     host_finish(&h);
     h = host_new("");

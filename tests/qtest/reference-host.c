@@ -145,6 +145,12 @@ void host_start_container(Host *h, const char *iommu)
     host_start_devices(h, iommu, HOST_BY_CONTAINER, HOST_NO_DEVICE);
 }
 
+void host_use_device(Host *h, int devfn)
+{
+    g_free(h->g.dev);
+    find_device(h, devfn);
+}
+
 void host_reset(Host *h)
 {
     qtest_system_reset(h->g.qts);

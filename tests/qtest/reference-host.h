@@ -47,6 +47,10 @@ void host_start(Host *h, const char *iommu);
 /* The same by VFIO group and container, and with no iommufd. */
 void host_start_container(Host *h, const char *iommu);
 
+/* The device at @devfn of the root bus becomes the one that the guest works
+ * with. */
+void host_use_device(Host *h, int devfn);
+
 /* The machine is reset, and the device found and enabled anew. */
 void host_reset(Host *h);
 
