@@ -6,7 +6,6 @@
 #include "qemu/osdep.h"
 
 #include "exec/address-spaces.h"
-#include "hw/i386/apic_internal.h"
 #include "intel_iommu_drain.h"
 #include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
@@ -108,7 +107,7 @@ static void env_send_msi(void *opaque, uint64_t addr, uint32_t data)
     trace_vtd_own_message(addr, data);
     if (is_interrupt(addr)) {
         BQL_LOCK_GUARD();
-        apic_get_class(NULL)->send_msi(&message);
+        vtd_send_to_apics(&message);
     } else {
         address_space_stl_le(&address_space_memory, addr, data, memory_only,
                              NULL);

@@ -86,6 +86,12 @@ void vtd_interrupts_init(IntelIOMMUState *s);
 int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *in, MSIMessage *out,
                   uint16_t sid);
 
+/*
+ * A remapped message.  There may be no APIC to take it: KVM has none with
+ * kernel-irqchip=off, for which processors have to do without.  BQL held.
+ */
+void vtd_send_to_apics(MSIMessage *message);
+
 /* Interrupt entries were invalidated.  BQL held. */
 void vtd_interrupts_notice(IntelIOMMUState *s, const VtdNotice *notice);
 
