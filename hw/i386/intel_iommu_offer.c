@@ -187,8 +187,7 @@ static void set_kernel_error(const VtdOffer *offer, Lack lack, Error **errp)
                    "%s: the guest's IOMMU has %s, but the host kernel lacks "
                    "%s (%s: %s)",
                    offer->device, vtd_features[lack.feature].name, need->name,
-                   call ? call : "not part of host-uapi=vfio-v1",
-                   strerror(offer->error[lack.need] ?: ENOSYS));
+                   call, strerror(offer->error[lack.need]));
     }
     if (lack.need != VTD_NEED_BACKEND && is_iommufd) {
         error_append_hint(errp, "Linux %s or later has it, with "
