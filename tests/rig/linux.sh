@@ -6,12 +6,24 @@
 QMP=/tmp/l2.qmp
 L2_CONSOLE=/tmp/l2.console
 L2_MESSAGES=/tmp/l2.messages
+# Seconds until L2's first process speaks, and between two words of it.
+L2_SILENCE=400
 
 # property NAME -> value of the vIOMMU's counter
 property() {
     /rig/bin/qmp $QMP "{\"execute\": \"qom-get\", \"arguments\":
         {\"path\": \"/machine/peripheral/viommu\", \"property\": \"$1\"}}" |
         sed -n 's/.*"return": *\([0-9]*\).*/\1/p'
+}
+
+l2_is_up() {
+    grep -qs '^L2-INIT' $L2_CONSOLE || ! kill -0 "$L2" 2>/dev/null
+}
+
+# As that of L1 the boot of L2 can stall; tests/rig/run tries it once more.
+stalled() {
+    echo "L2-STALLED"
+    exit 1
 }
 
 l2_ended() {
@@ -37,6 +49,7 @@ boot_linux_guest() {
 
 # Waits until it has done its work; it is left stopped.
 wait_linux_guest() {
+    wait_for $L2_SILENCE l2_is_up || stalled
     wait_for 600 l2_ended
     tr -d '\r' <$L2_CONSOLE >/tmp/l2.text
     cat $L2_MESSAGES

@@ -25,6 +25,7 @@ boot_sva_guest() {
     pass_endpoint || return 1
     mount -t debugfs debug /sys/kernel/debug
     mkfifo $L2_CONSOLE
+    exec 4<>$L2_CONSOLE # for writing, too: opening it does not wait for QEMU
     boot_linux_guest "$(option tests) hugepages=8 $words" \
         "$SVA_UNIT$(option unit | cut -d= -f2-)" -m 512M \
         -object iommufd,id=iommufd0 \
@@ -36,7 +37,7 @@ boot_sva_guest() {
 follow_sva_guest() {
     planned=0 announced=0
     return=$(printf '\r')
-    while read -r line; do
+    while read -t $L2_SILENCE -r line <&4; do
         line=${line%"$return"}
         echo "$line" >>/tmp/l2.text
         case $line in
@@ -51,7 +52,10 @@ follow_sva_guest() {
         SVA-* | L2-[DR]*) echo "# L2: $line" ;;
         "# "*) echo "$line" ;;
         esac
-    done <$L2_CONSOLE
+    done
+    if kill -0 "$L2" && ! grep -qs '^SVA-INIT' /tmp/l2.text; then
+        stalled
+    fi
     [ "$line" = SVA-DONE ] && [ "$announced" -gt 0 ] &&
         [ "$announced" = "$planned" ]
     result "L2 came to its end" $? "$announced results of $planned"
