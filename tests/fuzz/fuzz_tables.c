@@ -32,6 +32,7 @@ static bool load(void *opaque, uint64_t gpa, uint64_t *value)
 static RefUnit reference(void)
 {
     const VtdOptions *o = &fuzz_options;
+    bool nests = o->nested && !o->virtual_commands;
 
     return (RefUnit){
         .load = load,
@@ -40,8 +41,8 @@ static RefUnit reference(void)
         .pasid_bits = o->pasid_bits,
         .scalable_mode = o->scalable_mode,
         .has_first_stage = o->first_stage,
-        .has_second_stage = !o->first_stage || o->nested,
-        .has_nested = o->nested,
+        .has_second_stage = !o->first_stage || nests,
+        .has_nested = nests,
         .has_1g_first_stage = o->fs1gp,
         .has_supervisor_requests = o->supervisor_requests,
         .has_extended_accessed = o->extended_accessed,
