@@ -28,8 +28,11 @@ fuzz:
 check-coverage:
 	@scripts/check-coverage
 
-check-qtest check-host check-libvirt check-guest check-rig check-sva check-stock: check-%: build/config.mak
+check-qtest check-host check-libvirt check-guest check-rig check-stock: check-%: build/config.mak
 	@scripts/check $*
+
+check-sva: build/config.mak
+	@scripts/check sva sva-rig
 
 check-style:
 	@scripts/check-style
@@ -44,11 +47,11 @@ demo: all kernel
 
 bench: build/config.mak
 	@scripts/build-bench
-	@tests/bench/run $(if $(filter short,$(BENCH)),--short) $(ROW)
+	@set -f; tests/bench/run $(if $(filter short,$(BENCH)),--short) $(ROW)
 
 bench-instructions: build/config.mak
 	@scripts/build-bench
-	@tests/bench/run --instructions $(if $(PROFILE),-v) $(ROW)
+	@set -f; tests/bench/run --instructions $(if $(PROFILE),-v) $(ROW)
 
 clean:
 	rm -rf build

@@ -14,12 +14,14 @@
 #include "hw/misc/ats_iommu.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/qdev-properties.h"
+#include "intel_iommu_container.h"
 #include "intel_iommu_drain.h"
 #include "intel_iommu_features.h"
 #include "intel_iommu_properties.h"
 #include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
 #include "kvm/kvm_i386.h"
+#include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "system/kvm.h"
@@ -159,7 +161,6 @@ static VtdOptions options(IntelIOMMUState *s)
         .eim = s->intr_eim == ON_OFF_AUTO_ON,
         .snoop_control = s->snoop_control,
         .stale_tm = s->stale_tm,
-        .caching_mode = s->report_caching_mode,
         .drain = s->dma_drain,
         .fault_records = may_nest ? VTD_MAX_FAULT_RECORDS : 1,
         .mask_order = may_nest ? s->aw_bits - VTD_PAGE_SHIFT :
@@ -210,12 +211,24 @@ static bool unit_create(IntelIOMMUState *s, Error **errp)
     return true;
 }
 
+/* What a guest got by virtual commands is the host's, and the response to one is
+ * not in the stream.  A device blocks migration anyway; here one is to come. */
+static bool block_migration(IntelIOMMUState *s, Error **errp)
+{
+    if (!vtd_features_on(s, VTD_FEATURE_VCS)) {
+        return true;
+    }
+    error_setg(&s->migration_blocker,
+               "intel-iommu: with host-uapi=vfio-v1 PASIDs are the host's");
+    return !migrate_add_blocker(&s->migration_blocker, errp);
+}
+
 static void intel_iommu_realize(DeviceState *dev, Error **errp)
 {
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(dev);
 
     if (!settle_eim(s, errp) || !vtd_features_start(s, errp) ||
-        !unit_create(s, errp)) {
+        !unit_create(s, errp) || !block_migration(s, errp)) {
         return;
     }
     s->caching_mode = s->report_caching_mode ||
@@ -231,6 +244,7 @@ static void intel_iommu_realize(DeviceState *dev, Error **errp)
     vtd_interrupts_init(s);
     vtd_spaces_init(s);
     vtd_host_init(s);
+    vtd_containers_init();
     vtd_stats_init(s);
     s->machine_done.notify = machine_done;
     qemu_add_machine_init_done_notifier(&s->machine_done);
@@ -279,6 +293,7 @@ static const Property intel_iommu_properties[] = {
     DEFINE_PROP_VTD_FEATURE("rps", VTD_FEATURE_RPS),
     DEFINE_PROP_VTD_FEATURE("prs", VTD_FEATURE_PRS),
     DEFINE_PROP_VTD_FEATURE("nwfs", VTD_FEATURE_NWFS),
+    DEFINE_PROP_VTD_HOST_UAPI("host-uapi", host_uapi),
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 0),
     DEFINE_PROP_UINT16("x-pasid-cap-offset", IntelIOMMUState,
                        pasid_cap_offset, 0),

@@ -94,16 +94,17 @@ void vtd_binding_block(VtdBinding *b)
     }
 }
 
-void vtd_binding_identity(VtdBinding *b)
+bool vtd_binding_identity(VtdBinding *b)
 {
     if (b->state == VTD_BINDING_IDENTITY) {
-        return;
+        return true;
     }
-    if (b->dev->ops->identity(b)) {
-        set_state(b, VTD_BINDING_IDENTITY);
-    } else {
+    if (!b->dev->ops->identity(b)) {
         vtd_binding_block(b);
+        return false;
     }
+    set_state(b, VTD_BINDING_IDENTITY);
+    return true;
 }
 
 static bool same_first_stage(const VtdConfig *a, const VtdConfig *b)

@@ -17,6 +17,7 @@
 #include "intel_iommu_faults.h"
 #include "intel_iommu_iommufd.h"
 #include "intel_iommu_memory.h"
+#include "intel_iommu_pasids.h"
 #include "intel_iommu_space.h"
 #include "qobject/qdict.h"
 #include "vtd/vtd_ranges.h"
@@ -35,6 +36,7 @@ const char *vtd_binding_state_name(VtdBindingState state);
 typedef struct VtdHostCounters {
     uint64_t structs; /* invalidation entries that took effect */
     uint64_t ioctls;  /* invalidation calls */
+    uint64_t batches; /* of the guest's commands, up to a wait descriptor */
     uint64_t attaches;
     uint64_t detaches;
     uint64_t stage1_hwpts; /* allocated so far */
@@ -89,6 +91,7 @@ typedef struct VtdBindingOps {
 } VtdBindingOps;
 
 extern const VtdBindingOps vtd_binding_iommufd;
+extern const VtdBindingOps vtd_binding_vfio2020;
 
 /* What the bindings of a device have in common. */
 struct VtdBindingDevice {
@@ -99,6 +102,10 @@ struct VtdBindingDevice {
     uint8_t pasid_bits; /* of what can be bound; 0: no PASIDs */
     bool page_requests; /* come up */
     VtdGuestMemory *memory;
+
+    /* That of 2020: */
+    VtdPasids *pasids; /* that the host gave; NULL: any will do */
+    bool stuck; /* the host still maps memory that it should not */
 
     /* iommufd: */
     GSList **memories; /* VtdGuestMemory, of all devices */
@@ -124,7 +131,8 @@ struct VtdBinding {
     uint32_t pasid; /* or VTD_NO_PASID */
     VtdBindingState state;
     VtdConfig config; /* what is translated with, unless identity, blocked */
-    VtdHwpts hwpts;
+    VtdHwpts hwpts; /* iommufd */
+    bool bound;     /* the interface of 2020: to a first-stage table */
 
     /* Invalidations of the current batch, not yet passed down. */
     VtdRange *range; /* room for VTD_BATCH_MAX, or NULL */
@@ -137,15 +145,14 @@ VtdBinding *vtd_binding_new(VtdBindingDevice *dev, uint32_t pasid);
 /* What it holds is freed; the host is not told otherwise. */
 void vtd_binding_free(VtdBinding *binding);
 
-void vtd_binding_identity(VtdBinding *binding);
-
 /* If the host cannot be made to do it, the machine is stopped. */
 void vtd_binding_block(VtdBinding *binding);
 
 /*
- * First stage, second stage or nested, as @config says.  False: the host does
- * not want these tables; the binding is blocked.
+ * Untranslated; or first stage, second stage or nested, as @config says.  False:
+ * the host does not want that; the binding is blocked.
  */
+bool vtd_binding_identity(VtdBinding *binding);
 bool vtd_binding_translate(VtdBinding *binding, const VtdConfig *config);
 
 /* The device goes back to VFIO's own page table; the binding counts as

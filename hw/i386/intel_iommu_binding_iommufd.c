@@ -13,6 +13,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "system/iommufd.h"
+#include "trace/trace-hw_i386_vtd.h"
 #include "vtd/vtd.h"
 
 static void free_hwpt(const VtdBindingDevice *dev, uint32_t hwpt)
@@ -54,6 +55,7 @@ static bool attach(VtdBinding *b, uint32_t hwpt)
         vtd_binding_refused(b, "attach the device", error);
         return false;
     }
+    trace_vtd_host_attach(b->dev->vfio->name, b->pasid, hwpt);
     b->dev->counters->attaches++;
     return true;
 }
@@ -66,6 +68,7 @@ static bool detach(VtdBinding *b)
         vtd_binding_refused(b, "detach the device", error);
         return false;
     }
+    trace_vtd_host_detach(b->dev->vfio->name, b->pasid);
     b->dev->counters->detaches++;
     return true;
 }
@@ -161,6 +164,8 @@ static bool translate(VtdBinding *b, const VtdConfig *config)
     }
     release(b);
     b->hwpts = now;
+    trace_vtd_host_tables(b->dev->vfio->name, b->pasid, now.stage1, now.stage2,
+                          config->fs_table, config->ss_table);
     return true;
 }
 

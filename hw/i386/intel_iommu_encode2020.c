@@ -111,20 +111,20 @@ static const char *decode(const uint8_t *at, size_t room, VtdNesting2020 *to)
 
     /* One of today's kernels has another one of that number: it is shorter. */
     if (room < sizeof(cap)) {
-        return "has no nesting of 2020 for containers (capability 3 is "
-               "another one)";
+        return "the host's kernel has no nesting of 2020 for containers "
+               "(capability 3 is another one)";
     }
     memcpy(&cap, at, sizeof(cap));
     if (cap.version != 1) {
-        return "has another version of the nesting capability";
+        return "the host's kernel has another version of the nesting capability";
     }
     if (cap.info.argsz < sizeof(cap.info) ||
         cap.info.argsz > room - offsetof(struct uapi2020_info_cap_nesting,
                                          info)) {
-        return "has a nesting capability of another size";
+        return "the host's kernel has a nesting capability of another size";
     }
     if (cap.info.format != UAPI2020_FORMAT_VTD) {
-        return "nests tables of another format than VT-d's";
+        return "the host's kernel nests tables of another format than VT-d's";
     }
     *to = (VtdNesting2020){
         .features = cap.info.features,
@@ -158,5 +158,5 @@ const char *vtd_decode2020_nesting(const void *info, size_t size,
         }
         offset = cap.next;
     }
-    return "has no nesting of 2020 for containers";
+    return "the host's kernel has no nesting of 2020 for containers";
 }

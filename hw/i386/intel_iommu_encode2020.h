@@ -59,8 +59,8 @@ typedef struct VtdNesting2020 {
 
 /*
  * Find the nesting capability in the @size bytes of @info that
- * VFIO_IOMMU_GET_INFO answered, which may be anything.  NULL, or why there is
- * none that this can be used with: the end of a sentence about the kernel.
+ * VFIO_IOMMU_GET_INFO answered, which may be anything.  NULL, or a clause that
+ * says why there is none that this can be used with.
  */
 const char *vtd_decode2020_nesting(const void *info, size_t size,
                                    VtdNesting2020 *to);

@@ -6,7 +6,6 @@
 #include "qemu/osdep.h"
 
 #include "exec/address-spaces.h"
-#include "hw/i386/apic_internal.h"
 #include "intel_iommu_drain.h"
 #include "intel_iommu_ram.h"
 #include "intel_iommu_space.h"
@@ -108,7 +107,7 @@ static void env_send_msi(void *opaque, uint64_t addr, uint32_t data)
     trace_vtd_own_message(addr, data);
     if (is_interrupt(addr)) {
         BQL_LOCK_GUARD();
-        apic_get_class(NULL)->send_msi(&message);
+        vtd_send_to_apics(&message);
     } else {
         address_space_stl_le(&address_space_memory, addr, data, memory_only,
                              NULL);
@@ -201,13 +200,22 @@ static bool env_drained(void *opaque)
     return done;
 }
 
+static bool env_pasid_alloc(void *opaque, uint32_t *pasid)
+{
+    return vtd_host_pasid_alloc(opaque, pasid);
+}
+
+static bool env_pasid_free(void *opaque, uint32_t pasid)
+{
+    return vtd_host_pasid_free(opaque, pasid);
+}
+
 static void env_guest_error(void *opaque, const char *what, uint64_t value)
 {
     IntelIOMMUState *s = opaque;
 
     trace_vtd_guest_error(what, value);
-    if (qatomic_read(&s->guest_errors) < GUEST_ERRORS_LOGGED) {
-        qatomic_inc(&s->guest_errors);
+    if (qatomic_fetch_inc(&s->guest_errors) < GUEST_ERRORS_LOGGED) {
         qemu_log_mask(LOG_GUEST_ERROR,
                       "intel-iommu: %s (0x%" PRIx64 ")\n", what, value);
     }
@@ -225,6 +233,8 @@ VtdEnv vtd_env(IntelIOMMUState *s)
         .send_msi = env_send_msi,
         .deliver = env_deliver,
         .drained = env_drained,
+        .pasid_alloc = env_pasid_alloc,
+        .pasid_free = env_pasid_free,
         .guest_error = env_guest_error,
     };
 }

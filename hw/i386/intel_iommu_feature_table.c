@@ -122,7 +122,7 @@ const VtdNeedRow vtd_needs[VTD_NEEDS] = {
         .of = VTD_NEED_OF_KERNEL,
         .iommufd = "IOMMU_FAULT_QUEUE_ALLOC",
         .since = "6.11",
-        .vfio2020 = "the device's region for faults",
+        .vfio2020 = "no call of that interface",
     },
     [VTD_NEED_FAULT_TABLE] = {
         .key = "fault-table",
@@ -130,7 +130,7 @@ const VtdNeedRow vtd_needs[VTD_NEEDS] = {
         .of = VTD_NEED_OF_KERNEL,
         .iommufd = "IOMMU_HWPT_ALLOC with IOMMU_HWPT_FAULT_ID_VALID",
         .since = "6.11",
-        .vfio2020 = "the device's region for page responses",
+        .vfio2020 = "no call of that interface",
     },
 };
 
@@ -181,7 +181,7 @@ const VtdFeatureRow vtd_features[VTD_FEATURES] = {
         /* Its tables are mirrored: what maps plain memory maps them. */
         .key = "second-stage",
         .name = "second-stage translation in scalable mode (ECAP.SSTS)",
-        .shown_by = "x-flts=off or nested=on",
+        .shown_by = "x-flts=off, or nested=on",
         .ecap = VTD_ECAP_SSTS,
         .depends = VTD_FEATURE_BIT(SCALABLE_MODE),
     },
@@ -303,7 +303,7 @@ const VtdFeatureRow vtd_features[VTD_FEATURES] = {
         .off = "pasid=auto",
         .of_device = true,
         .by_default = VTD_DEFAULT_OFF,
-        .ecap = VTD_ECAP_PASID,
+        .ecap = VTD_ECAP_PASID | VTD_ECAP_PSS,
         .needs = VTD_NEED_BIT(NESTED) | VTD_NEED_BIT(PASID) |
                  VTD_NEED_BIT(PASID_WIDTH) | VTD_NEED_BIT(PASID_TABLE) |
                  VTD_NEED_BIT(PASID_ATTACH),
@@ -322,5 +322,21 @@ const VtdFeatureRow vtd_features[VTD_FEATURES] = {
                  VTD_NEED_BIT(FAULT_QUEUE) | VTD_NEED_BIT(FAULT_TABLE),
         .depends = VTD_FEATURE_BIT(SCALABLE_MODE) |
                    VTD_FEATURE_BIT(DEVICE_TLB),
+    },
+    /* What devices need of the guest's unit, not of the host. */
+    [VTD_FEATURE_VCS] = {
+        .key = "vcs",
+        .name = "virtual commands (ECAP.VCS)",
+        .shown_by = "host-uapi=vfio-v1, or a device nested by that",
+        .option = OPTION(virtual_commands),
+        .ecap = VTD_ECAP_VCS,
+        .depends = VTD_FEATURE_BIT(NESTED) | VTD_FEATURE_BIT(PASID),
+    },
+    [VTD_FEATURE_CM] = {
+        .key = "caching-mode",
+        .name = "caching mode (CAP.CM)",
+        .shown_by = "caching-mode=on, or a device under nested translation",
+        .option = OPTION(caching_mode),
+        .cap = VTD_CAP_CM,
     },
 };

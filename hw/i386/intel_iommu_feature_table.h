@@ -70,7 +70,7 @@ typedef struct VtdNeedRow {
     /* Calls that are tried: of iommufd since Linux... */
     const char *iommufd;
     const char *since;
-    /* ...and of VFIO's nesting interface of 2020. */
+    /* ...and of VFIO's nesting interface of 2020; NULL: it has none. */
     const char *vfio2020;
 } VtdNeedRow;
 

@@ -2,6 +2,7 @@
 #include "qemu/osdep.h"
 
 #include "intel_iommu_features.h"
+#include "intel_iommu_space.h"
 #include "qapi/error.h"
 #include "trace/trace-hw_i386_vtd.h"
 
@@ -108,8 +109,9 @@ bool vtd_features_on(const IntelIOMMUState *s, VtdFeature feature)
         return true;
     case VTD_FEATURE_SECOND_STAGE:
         return vtd_features_on(s, VTD_FEATURE_SCALABLE_MODE) &&
-               (vtd_features_on(s, VTD_FEATURE_NESTED) ||
-                !vtd_features_on(s, VTD_FEATURE_FIRST_STAGE));
+               (!vtd_features_on(s, VTD_FEATURE_FIRST_STAGE) ||
+                (vtd_features_on(s, VTD_FEATURE_NESTED) &&
+                 !vtd_features_on(s, VTD_FEATURE_VCS)));
     case VTD_FEATURE_FS5LP:
         return s->aw_bits > 48 && !unmet(s, feature);
     case VTD_FEATURE_FIRST_STAGE:
@@ -121,6 +123,11 @@ bool vtd_features_on(const IntelIOMMUState *s, VtdFeature feature)
         return X86_IOMMU_DEVICE(s)->dt_supported;
     case VTD_FEATURE_PASID:
         return vtd_features_pasid_bits(s);
+    case VTD_FEATURE_VCS: /* a device needs PASIDs of the host's, or one may */
+        return vtd_features_on(s, VTD_FEATURE_NESTED) &&
+               (s->virtual_commands || s->host_uapi == VTD_HOST_UAPI_VFIO2020);
+    case VTD_FEATURE_CM:
+        return s->report_caching_mode;
     default:
         break;
     }
@@ -168,6 +175,32 @@ char *vtd_features_reason(const IntelIOMMUState *s, VtdFeature feature)
         return g_strdup_printf("needs %s", unmet(s, feature)->name);
     }
     return g_strdup_printf("by default%s", conditions[row->by_default]);
+}
+
+char *vtd_features_differing(const IntelIOMMUState *s, uint64_t cap,
+                             uint64_t ecap)
+{
+    const VtdCaps *ours = &s->unit->caps;
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < VTD_FEATURES; i++) {
+        const VtdFeatureRow *row = &vtd_features[i];
+        bool there = (row->cap & cap) || (row->ecap & ecap);
+        bool here = (row->cap & ours->cap) || (row->ecap & ours->ecap);
+        g_autofree char *reason = vtd_features_reason(s, i);
+
+        if (!((cap ^ ours->cap) & row->cap) &&
+            !((ecap ^ ours->ecap) & row->ecap)) {
+            continue;
+        }
+        g_string_append_printf(text, "%s%s %s (%s)", text->len ? "; " : "",
+                               row->name,
+                               there && here ? "is another one there" :
+                               there ? "is on there and off here" :
+                                       "is off there and on here",
+                               reason);
+    }
+    return g_string_free(text, false);
 }
 
 void vtd_features_freeze(IntelIOMMUState *s)

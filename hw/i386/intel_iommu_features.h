@@ -32,6 +32,14 @@ void vtd_features_freeze(IntelIOMMUState *s);
 /* Width of the unit's PASIDs at present; 0: it has none. */
 uint8_t vtd_features_pasid_bits(const IntelIOMMUState *s);
 
+/*
+ * What a unit with @cap and @ecap has that this one has not, and the other way
+ * round, with the reason for it here: phrases, to be freed; empty if no feature
+ * differs.
+ */
+char *vtd_features_differing(const IntelIOMMUState *s, uint64_t cap,
+                             uint64_t ecap);
+
 /* Why @feature is on or off, as a phrase; to be freed. */
 char *vtd_features_reason(const IntelIOMMUState *s, VtdFeature feature);
 

@@ -47,6 +47,7 @@ struct VtdHost {
     GPtrArray *devices; /* of VtdHostDevice */
     GSList *memories; /* of VtdGuestMemory */
     GSList *domains; /* of VtdHostDomain */
+    VtdPasids *pasids; /* that the host gave to the guest */
     VtdHostCounters counters;
     VtdFaultCounters faults;
 };
@@ -55,6 +56,11 @@ static void add_counter(IntelIOMMUState *s, const char *name,
                         const uint64_t *value)
 {
     object_property_add_uint64_ptr(OBJECT(s), name, value, OBJ_PROP_FLAG_READ);
+}
+
+static VFIODevice *vfio_of(VtdHostDevice *dev)
+{
+    return dev->common.vfio;
 }
 
 static void show_capabilities(VtdHostDevice *dev)
@@ -69,7 +75,9 @@ static void show_capabilities(VtdHostDevice *dev)
         .pasid_offset = s->pasid_cap_offset,
     };
 
-    if (!vtd_vcaps_show(PCI_DEVICE(dev->common.vfio->dev), &caps, &error)) {
+    trace_vtd_host_capabilities(vfio_of(dev)->name, caps.pasid_bits, caps.ats,
+                                caps.page_requests);
+    if (!vtd_vcaps_show(PCI_DEVICE(vfio_of(dev)->dev), &caps, &error)) {
         warn_report_err(error);
     }
 }
@@ -105,25 +113,23 @@ void vtd_host_init(IntelIOMMUState *s)
 
     host->iommu_state = s;
     host->devices = g_ptr_array_new();
+    host->pasids = vtd_pasids_new();
     host->realized.realize = device_realized;
     device_listener_register(&host->realized);
     s->host = host;
     add_counter(s, "x-host-invalidation-structs", &c->structs);
     add_counter(s, "x-host-invalidation-ioctls", &c->ioctls);
+    add_counter(s, "x-host-batches", &c->batches);
     add_counter(s, "x-host-attaches", &c->attaches);
     add_counter(s, "x-host-detaches", &c->detaches);
     add_counter(s, "x-host-stage1-hwpts", &c->stage1_hwpts);
     add_counter(s, "x-host-pasids", &c->pasids);
+    add_counter(s, "x-host-pasids-allocated", vtd_pasids_count(host->pasids));
     add_counter(s, "x-host-hwpts", &c->hwpts);
     add_counter(s, "x-host-errors", &c->errors);
     add_counter(s, "x-host-page-requests", &f->requests);
     add_counter(s, "x-host-page-responses", &f->responses);
     add_counter(s, "x-host-page-requests-pending", &f->pending);
-}
-
-static VFIODevice *vfio_of(VtdHostDevice *dev)
-{
-    return dev->common.vfio;
 }
 
 /*
@@ -135,16 +141,10 @@ static VFIODevice *vfio_of(VtdHostDevice *dev)
 static void mirror_config(VtdUnit *unit, VtdSource *source, VtdBinding *b,
                           const VtdConfig *config)
 {
-    bool accepted = true;
+    bool accepted = config->kind == VTD_PASS_THROUGH ?
+                        vtd_binding_identity(b) :
+                        vtd_binding_translate(b, config);
 
-    switch (config->kind) {
-    case VTD_PASS_THROUGH:
-        vtd_binding_identity(b);
-        break;
-    default:
-        accepted = vtd_binding_translate(b, config);
-        break;
-    }
     if (!accepted && !config->fault_disable) {
         vtd_report_fault(unit, source, VTD_FAULT_SM_PASID_INVALID, 0);
     }
@@ -360,6 +360,7 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
     if (!host->devices->len) {
         return VTD_DELIVERED;
     }
+    host->counters.batches++;
     for (unsigned i = 0; i < count && result == VTD_DELIVERED; i++) {
         Kept kept = { &notices[i], i };
 
@@ -483,16 +484,52 @@ void vtd_host_reset(IntelIOMMUState *s)
         forget_pasids(dev);
         vtd_binding_identity(dev->rid);
     }
+    vtd_pasids_free_all(s->host->pasids);
+}
+
+bool vtd_host_pasid_alloc(IntelIOMMUState *s, uint32_t *pasid)
+{
+    return vtd_pasids_alloc(s->host->pasids,
+                            vtd_caps_pasid_limit(&s->unit->caps), pasid);
+}
+
+/* A guest may free a PASID that still has an entry: the entry counts no more,
+ * for devices that need the host's PASIDs. */
+bool vtd_host_pasid_free(IntelIOMMUState *s, uint32_t pasid)
+{
+    gpointer key = GUINT_TO_POINTER(pasid);
+
+    if (!vtd_pasids_has(s->host->pasids, pasid)) {
+        return false;
+    }
+    for (unsigned i = 0; i < s->host->devices->len; i++) {
+        VtdHostDevice *dev = g_ptr_array_index(s->host->devices, i);
+        VtdBinding *b = g_hash_table_lookup(dev->pasids, key);
+
+        if (!b || !dev->common.pasids) {
+            continue;
+        }
+        vtd_binding_block(b);
+        if (b->state != VTD_BINDING_BLOCKED) {
+            return false;
+        }
+        g_hash_table_remove(dev->pasids, key);
+    }
+    return vtd_pasids_free(s->host->pasids, pasid);
 }
 
 static VtdHostDevice *device_new(VtdAddressSpace *space, HostIOMMUDevice *hiod,
                                  const VtdOffer *offer)
 {
+    static const VtdBindingOps *const ops[VTD_BACKENDS] = {
+        [VTD_BACKEND_IOMMUFD] = &vtd_binding_iommufd,
+        [VTD_BACKEND_VFIO2020] = &vtd_binding_vfio2020,
+    };
     IntelIOMMUState *s = space->iommu_state;
     VtdHostDevice *dev = g_new0(VtdHostDevice, 1);
 
     dev->common = (VtdBindingDevice){
-        .ops = &vtd_binding_iommufd,
+        .ops = ops[offer->backend],
         .space = space,
         .vfio = hiod->agent,
         .counters = &s->host->counters,
@@ -500,6 +537,8 @@ static VtdHostDevice *device_new(VtdAddressSpace *space, HostIOMMUDevice *hiod,
         .domains = &s->host->domains,
         .fault_counters = &s->host->faults,
         .page_requests = vtd_offer_gives(s, offer, VTD_FEATURE_PRS),
+        .pasids = offer->backend == VTD_BACKEND_VFIO2020 ? s->host->pasids :
+                                                           NULL,
     };
     if (vtd_offer_gives(s, offer, VTD_FEATURE_PASID)) {
         dev->common.pasid_bits = offer->pasid_bits;
@@ -613,16 +652,16 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
         return false;
     }
     show_host(space, dev);
-    vtd_binding_identity(dev->rid);
-    if (dev->rid->state != VTD_BINDING_IDENTITY) {
-        error_setg(errp, "%s: the host kernel refused to attach the device "
-                   "to its nest-parent page table", vfio_of(dev)->name);
+    if (!vtd_binding_identity(dev->rid)) {
+        error_setg(errp, "%s: the host kernel refused to give the device the "
+                   "guest's memory", vfio_of(dev)->name);
         device_close(dev);
         show_host(space, NULL);
         device_free(dev);
         return false;
     }
     g_ptr_array_add(s->host->devices, dev);
+    trace_vtd_host_device(hiod->name, dev->common.ops->name);
     mirror(dev, &(VtdNotice){ .kind = VTD_NOTICE_TRANSLATION });
     return true;
 }
@@ -630,14 +669,19 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
 void vtd_host_detach(VtdAddressSpace *space)
 {
     VtdHostDevice *dev = space->host;
+    bool back;
 
     if (!dev) {
         return;
     }
     forget_pasids(dev);
-    vtd_binding_give_back(dev->rid);
+    back = vtd_binding_give_back(dev->rid);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
+    trace_vtd_host_device(vfio_of(dev)->name, "back to VFIO");
     device_close(dev);
-    show_host(space, NULL);
+    space->host = NULL;
+    if (back) { /* else VFIO's maps would meet ours; it is closed next */
+        vtd_address_space_update(space);
+    }
     device_free(dev);
 }

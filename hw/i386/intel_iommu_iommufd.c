@@ -4,6 +4,7 @@
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 
+#include "intel_iommu_ioctl.h"
 #include "intel_iommu_iommufd.h"
 
 QEMU_BUILD_BUG_ON(sizeof(struct iommu_hwpt_vtd_s1) != 24);
@@ -38,9 +39,6 @@ QEMU_BUILD_BUG_ON(offsetof(AttachPt, pasid) !=
                   sizeof(struct vfio_device_attach_iommufd_pt));
 QEMU_BUILD_BUG_ON(sizeof(struct iommu_hw_info) != 40);
 
-/* A signal that keeps interrupting must not keep us for ever. */
-#define MAX_RETRIES 16
-
 static uint64_t flag(bool on, uint64_t value)
 {
     return on ? value : 0;
@@ -70,21 +68,6 @@ void vtd_iommufd_encode_range(const VtdRange *range,
     };
 }
 
-static int call(int fd, unsigned long request, void *argument)
-{
-    for (unsigned i = 0; i < MAX_RETRIES; i++) {
-        int result = ioctl(fd, request, argument);
-
-        if (result >= 0) {
-            return result;
-        }
-        if (errno != EINTR && errno != EAGAIN) {
-            break;
-        }
-    }
-    return -errno;
-}
-
 int vtd_iommufd_alloc_paging(int iommufd, uint32_t dev_id, uint32_t ioas_id,
                              uint32_t flags, uint32_t *hwpt_id)
 {
@@ -95,7 +78,7 @@ int vtd_iommufd_alloc_paging(int iommufd, uint32_t dev_id, uint32_t ioas_id,
         .pt_id = ioas_id,
         .data_type = IOMMU_HWPT_DATA_NONE,
     };
-    int result = call(iommufd, IOMMU_HWPT_ALLOC, &alloc);
+    int result = vtd_ioctl(iommufd, IOMMU_HWPT_ALLOC, &alloc);
 
     *hwpt_id = alloc.out_hwpt_id;
     return result;
@@ -117,7 +100,7 @@ int vtd_iommufd_alloc_s1(int iommufd, uint32_t dev_id, uint32_t parent_id,
         .data_uptr = (uintptr_t)data,
         .fault_id = options.fault_id,
     };
-    int result = call(iommufd, IOMMU_HWPT_ALLOC, &alloc);
+    int result = vtd_ioctl(iommufd, IOMMU_HWPT_ALLOC, &alloc);
 
     *hwpt_id = alloc.out_hwpt_id;
     return result;
@@ -133,7 +116,7 @@ int vtd_iommufd_attach(int device_fd, uint32_t pasid, uint32_t hwpt_id)
     };
 
     attach.argsz = has_pasid ? sizeof(attach) : offsetof(AttachPt, pasid);
-    return call(device_fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+    return vtd_ioctl(device_fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
 }
 
 int vtd_iommufd_detach(int device_fd, uint32_t pasid)
@@ -145,7 +128,7 @@ int vtd_iommufd_detach(int device_fd, uint32_t pasid)
     };
 
     detach.argsz = has_pasid ? sizeof(detach) : offsetof(DetachPt, pasid);
-    return call(device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
+    return vtd_ioctl(device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach);
 }
 
 int vtd_iommufd_hw_info(int iommufd, uint32_t dev_id, VtdHwInfo *info)
@@ -157,7 +140,7 @@ int vtd_iommufd_hw_info(int iommufd, uint32_t dev_id, VtdHwInfo *info)
         .data_len = sizeof(vtd),
         .data_uptr = (uintptr_t)&vtd,
     };
-    int result = call(iommufd, IOMMU_GET_HW_INFO, &hw);
+    int result = vtd_ioctl(iommufd, IOMMU_GET_HW_INFO, &hw);
 
     *info = (VtdHwInfo){
         .type = hw.out_data_type,
@@ -177,7 +160,7 @@ int vtd_iommufd_probe_invalidate(int iommufd, uint32_t hwpt_id)
         .entry_len = sizeof(struct iommu_hwpt_vtd_s1_invalidate),
     };
 
-    return call(iommufd, IOMMU_HWPT_INVALIDATE, &none);
+    return vtd_ioctl(iommufd, IOMMU_HWPT_INVALIDATE, &none);
 }
 
 int vtd_iommufd_invalidate(int iommufd, uint32_t hwpt_id,
@@ -212,7 +195,7 @@ int vtd_iommufd_invalidate(int iommufd, uint32_t hwpt_id,
             return -error;
         }
         stalls = inval.entry_num ? 0 : stalls + 1;
-        if (stalls == MAX_RETRIES) {
+        if (stalls == VTD_IOCTL_TRIES) {
             return error ? -error : -EIO;
         }
     }

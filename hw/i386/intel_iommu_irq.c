@@ -33,6 +33,15 @@ static void remapped_message(const VtdInterrupt *interrupt,
     x86_iommu_irq_to_msi_message(&irq, out);
 }
 
+void vtd_send_to_apics(MSIMessage *message)
+{
+    APICCommonClass *apics = apic_get_class(NULL);
+
+    if (apics) {
+        apics->send_msi(message);
+    }
+}
+
 /* Returns 0 or -EINVAL: blocked. */
 static int remap(IntelIOMMUState *s, uint16_t sid, const MSIMessage *in,
                  MSIMessage *out, bool quiet)
@@ -84,7 +93,7 @@ static MemTxResult window_write(void *opaque, hwaddr addr, uint64_t value,
     if (remap(window->iommu_state, sid, &in, &out, false)) {
         return MEMTX_ERROR;
     }
-    apic_get_class(NULL)->send_msi(&out);
+    vtd_send_to_apics(&out);
     return MEMTX_OK;
 }
 

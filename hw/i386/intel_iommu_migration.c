@@ -7,6 +7,7 @@
  */
 #include "qemu/osdep.h"
 
+#include "intel_iommu_features.h"
 #include "intel_iommu_space.h"
 #include "migration/vmstate.h"
 #include "qemu/error-report.h"
@@ -84,6 +85,20 @@ static int stream_pre_save(void *opaque)
     return 0;
 }
 
+/* What an incoming machine was frozen with stays: a guest cannot be told that
+ * its unit has changed.  CAP and ECAP tell all of it. */
+static void report_features(const IntelIOMMUState *s, const VtdStream *stream)
+{
+    g_autofree char *features =
+        vtd_features_differing(s, ldq_le_p(&stream->csr[VTD_REG_CAP]),
+                               ldq_le_p(&stream->csr[VTD_REG_ECAP]));
+
+    if (*features) {
+        error_report("intel-iommu: the incoming machine has other features: "
+                     "%s", features);
+    }
+}
+
 /* The latched table pointers are those of the registers, with the addresses
  * that the stream has of its own. */
 static VtdState stream_state(const VtdStream *stream)
@@ -113,6 +128,7 @@ static int stream_post_load(void *opaque, int version_id)
     const char *problem = vtd_state_load(s->unit, &state);
 
     if (problem) {
+        report_features(s, s->stream);
         error_report("intel-iommu: the incoming state cannot be taken: %s",
                      problem);
         return -EINVAL;

@@ -37,7 +37,6 @@ void vtd_offer_unit(VtdOffer *offer, uint64_t cap, uint64_t ecap)
 void vtd_offer_call(VtdOffer *offer, VtdNeed need, int result)
 {
     trace_vtd_host_offer(offer->device, vtd_needs[need].key, result);
-    offer->asked |= 1ull << need;
     offer->error[need] = -result;
     if (!result) {
         offer->has |= 1ull << need;
@@ -168,13 +167,14 @@ static bool lacks(VtdFeature feature, uint64_t there, Lack *lack)
 static void set_kernel_error(const VtdOffer *offer, Lack lack, Error **errp)
 {
     const VtdNeedRow *need = &vtd_needs[lack.need];
-    const char *call = offer->backend == VTD_BACKEND_VFIO2020 ?
-                           need->vfio2020 : need->iommufd;
+    bool is_iommufd = offer->backend == VTD_BACKEND_IOMMUFD;
+    const char *call = is_iommufd ? need->iommufd : need->vfio2020;
 
     if (lack.need == VTD_NEED_BACKEND) {
         error_setg(errp,
-                   "%s: nested=on needs the iommufd backend, this device uses "
-                   "a VFIO type1 container", offer->device);
+                   "%s: nested=on needs the iommufd backend, or a VFIO "
+                   "container that nests: %s", offer->device,
+                   offer->why_no_backend);
         error_append_hint(errp, "Add '-object iommufd,id=ID' and "
                                 "'iommufd=ID' to the device.\n");
     } else if (lack.need == VTD_NEED_VTD && !offer->error[lack.need]) {
@@ -184,10 +184,13 @@ static void set_kernel_error(const VtdOffer *offer, Lack lack, Error **errp)
                    offer->device, offer->hw_type);
     } else {
         error_setg(errp,
-                   "%s: the guest's IOMMU has %s, but the host kernel does not "
-                   "have %s (%s: %s)",
+                   "%s: the guest's IOMMU has %s, but the host kernel lacks "
+                   "%s (%s: %s)",
                    offer->device, vtd_features[lack.feature].name, need->name,
-                   call, strerror(offer->error[lack.need]));
+                   call ? call : "not part of host-uapi=vfio-v1",
+                   strerror(offer->error[lack.need] ?: ENOSYS));
+    }
+    if (lack.need != VTD_NEED_BACKEND && is_iommufd) {
         error_append_hint(errp, "Linux %s or later has it, with "
                                 "intel_iommu=on,sm_on.\n", need->since);
     }
@@ -210,6 +213,7 @@ static bool set_special_error(const IntelIOMMUState *s, const VtdOffer *offer,
                               Lack lack, Error **errp)
 {
     const char *feature = vtd_features[lack.feature].name;
+    const char *taken = s->feature_taken[VTD_FEATURE_NESTED];
 
     switch (lack.need) {
     case VTD_NEED_WIDTH:
@@ -218,8 +222,9 @@ static bool set_special_error(const IntelIOMMUState *s, const VtdOffer *offer,
     case VTD_NEED_NESTED:
         error_setg(errp,
                    "%s: the guest's IOMMU has %s; with that, devices are passed "
-                   "through by nested translation only",
-                   offer->device, feature);
+                   "through by nested translation only%s%s",
+                   offer->device, feature, taken ? ", but " : "",
+                   taken ? taken : "");
         error_append_hint(errp, "Set nested=on on intel-iommu, or x-flts=off "
                                 "with caching-mode=on.\n");
         return true;
@@ -252,9 +257,9 @@ static void set_error(const IntelIOMMUState *s, const VtdOffer *offer,
     } else if (need->of == VTD_NEED_OF_KERNEL) {
         set_kernel_error(offer, lack, errp);
     } else if (need->of == VTD_NEED_OF_DEVICE) {
-        error_setg(errp, "%s: the guest's IOMMU has %s, but the device does "
-                   "not have %s", offer->device, row->name, need->name);
-    } else if ((need->cap & row->cap) || (need->ecap & row->ecap)) {
+        error_setg(errp, "%s: the guest's IOMMU has %s, but the device lacks "
+                   "%s", offer->device, row->name, need->name);
+    } else if (need->cap == row->cap && need->ecap == row->ecap) {
         error_setg(errp,
                    "%s: the guest's IOMMU has %s, the host's has not (guest "
                    "CAP 0x%" PRIx64 ", ECAP 0x%" PRIx64 ", host CAP 0x%" PRIx64
@@ -263,13 +268,14 @@ static void set_error(const IntelIOMMUState *s, const VtdOffer *offer,
                    s->unit->caps.ecap, offer->cap, offer->ecap);
     } else {
         error_setg(errp,
-                   "%s: the guest's IOMMU has %s, but the host's does not have "
+                   "%s: the guest's IOMMU has %s, but the host's lacks "
                    "%s (guest CAP 0x%" PRIx64 ", ECAP 0x%" PRIx64
                    ", host CAP 0x%" PRIx64 ", ECAP 0x%" PRIx64 ")",
                    offer->device, row->name, need->name, s->unit->caps.cap,
                    s->unit->caps.ecap, offer->cap, offer->ecap);
     }
-    if (row->off && lack.need != VTD_NEED_BACKEND) {
+    if (row->off && lack.need != VTD_NEED_BACKEND &&
+        lack.need != VTD_NEED_NESTED) {
         error_append_hint(errp, "Set %s on intel-iommu.\n", row->off);
     }
 }
@@ -302,6 +308,21 @@ static bool may_take(const IntelIOMMUState *s, VtdFeature feature)
     return true;
 }
 
+static char *reason_taken(const VtdOffer *offer, VtdNeed need)
+{
+    switch (need) {
+    case VTD_NEED_EMULATION:
+        return g_strdup_printf("not for %s, which is passed through",
+                               offer->device);
+    case VTD_NEED_NESTED:
+        return g_strdup_printf("not for %s, which is passed through without "
+                               "nested translation", offer->device);
+    default:
+        return g_strdup_printf("the host of %s lacks %s", offer->device,
+                               vtd_needs[need].name);
+    }
+}
+
 /* @feature is on: all that it needs is in @there, or it is taken away. */
 static bool meet(IntelIOMMUState *s, const VtdOffer *offer, uint64_t there,
                  VtdFeature feature, Error **errp)
@@ -317,9 +338,7 @@ static bool meet(IntelIOMMUState *s, const VtdOffer *offer, uint64_t there,
     }
     trace_vtd_feature_taken(offer->device, vtd_features[feature].key,
                             vtd_needs[lack.need].key);
-    s->feature_taken[feature] =
-        g_strdup_printf("the host of %s lacks %s", offer->device,
-                        vtd_needs[lack.need].name);
+    s->feature_taken[feature] = reason_taken(offer, lack.need);
     return true;
 }
 

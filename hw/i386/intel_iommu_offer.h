@@ -26,8 +26,8 @@ typedef enum VtdBackend {
 typedef struct VtdOffer {
     const char *device; /* for messages */
     VtdBackend backend;
-    uint64_t has;   /* VTD_NEED_BIT()s, as far as they are known */
-    uint64_t asked; /* those that were asked for */
+    const char *why_no_backend; /* a clause, where there is none */
+    uint64_t has; /* VTD_NEED_BIT()s, as far as they are known */
     uint16_t error[VTD_NEEDS]; /* errno where a call was refused */
     uint32_t hw_type; /* IOMMU_HW_INFO_TYPE_* */
     uint64_t cap;     /* of the host's unit, 0 as long as it is not known */

@@ -7,6 +7,7 @@
 #include "hw/vfio/vfio-common.h"
 #include "intel_iommu_iommufd.h"
 #include "intel_iommu_probe.h"
+#include "intel_iommu_probe2020.h"
 #include "intel_iommu_space.h"
 #include "system/iommufd.h"
 
@@ -148,6 +149,25 @@ static bool ask_kernel(VFIODevice *vfio, VtdOffer *offer, uint64_t ask,
     return true;
 }
 
+/* That of what the device came with, if it is wanted. */
+static void choose_backend(const IntelIOMMUState *s, HostIOMMUDevice *hiod,
+                           VtdOffer *offer)
+{
+    if (object_dynamic_cast(OBJECT(hiod), TYPE_HOST_IOMMU_DEVICE_IOMMUFD)) {
+        if (s->host_uapi == VTD_HOST_UAPI_VFIO2020) {
+            offer->why_no_backend = "host-uapi=vfio-v1 is set and the device "
+                                    "has an iommufd object";
+            return;
+        }
+        offer->backend = VTD_BACKEND_IOMMUFD;
+    } else if (s->host_uapi == VTD_HOST_UAPI_IOMMUFD) {
+        offer->why_no_backend = "host-uapi=iommufd is set and the device has "
+                                "a VFIO type1 container";
+    } else {
+        offer->backend = VTD_BACKEND_VFIO2020;
+    }
+}
+
 bool vtd_probe(IntelIOMMUState *s, HostIOMMUDevice *hiod, VtdOffer *offer,
                Error **errp)
 {
@@ -157,11 +177,14 @@ bool vtd_probe(IntelIOMMUState *s, HostIOMMUDevice *hiod, VtdOffer *offer,
     int bits;
 
     *offer = (VtdOffer){ .device = hiod->name };
-    if (vtd_features_on(s, VTD_FEATURE_NESTED) &&
-        object_dynamic_cast(OBJECT(hiod), TYPE_HOST_IOMMU_DEVICE_IOMMUFD)) {
-        offer->backend = VTD_BACKEND_IOMMUFD;
-        ask_unit(vfio, offer);
+    if (vtd_features_on(s, VTD_FEATURE_NESTED)) {
+        choose_backend(s, hiod, offer);
         ask_device(vfio, offer);
+    }
+    if (offer->backend == VTD_BACKEND_VFIO2020) {
+        vtd_probe_vfio2020(s, vfio, offer);
+    } else if (offer->backend == VTD_BACKEND_IOMMUFD) {
+        ask_unit(vfio, offer);
         ask = vtd_offer_ask(s, offer);
         if (ask && !ask_kernel(vfio, offer, ask, errp)) {
             return false;

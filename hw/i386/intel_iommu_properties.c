@@ -231,3 +231,40 @@ const PropertyInfo vtd_pasid_bits_info = {
     .set = pasid_bits_set,
     .set_default_value = pasid_bits_set_none,
 };
+
+static const QEnumLookup host_uapi_names = {
+    .array = (const char *const[]) {
+        [VTD_HOST_UAPI_AUTO] = "auto",
+        [VTD_HOST_UAPI_IOMMUFD] = "iommufd",
+        [VTD_HOST_UAPI_VFIO2020] = "vfio-v1",
+    },
+    .size = VTD_HOST_UAPIS,
+};
+
+static void host_uapi_get(Object *obj, Visitor *v, const char *name,
+                          void *opaque, Error **errp)
+{
+    visit_type_enum(v, name, object_field_prop_ptr(obj, opaque),
+                    &host_uapi_names, errp);
+}
+
+static void host_uapi_set(Object *obj, Visitor *v, const char *name,
+                          void *opaque, Error **errp)
+{
+    visit_type_enum(v, name, object_field_prop_ptr(obj, opaque),
+                    &host_uapi_names, errp);
+}
+
+static void host_uapi_set_auto(ObjectProperty *property,
+                               const Property *unused)
+{
+    object_property_set_default_str(property, "auto");
+}
+
+const PropertyInfo vtd_host_uapi_info = {
+    .type = "str",
+    .description = "auto/iommufd/vfio-v1",
+    .get = host_uapi_get,
+    .set = host_uapi_set,
+    .set_default_value = host_uapi_set_auto,
+};

@@ -14,6 +14,7 @@ extern const PropertyInfo vtd_renamed_info;
 extern const PropertyInfo vtd_feature_bool_info;
 extern const PropertyInfo vtd_switch_info;
 extern const PropertyInfo vtd_pasid_bits_info;
+extern const PropertyInfo vtd_host_uapi_info;
 
 /* A bool with two names, off by default. */
 #define DEFINE_PROP_VTD_RENAMED(name, field) \
@@ -39,6 +40,11 @@ extern const PropertyInfo vtd_pasid_bits_info;
 /* A number, 0 by default, or VTD_PASID_BITS_AUTO. */
 #define DEFINE_PROP_VTD_PASID_BITS(name, field) \
     DEFINE_PROP(name, IntelIOMMUState, field, vtd_pasid_bits_info, uint8_t, \
+                .set_default = true)
+
+/* VtdHostUapi, auto by default. */
+#define DEFINE_PROP_VTD_HOST_UAPI(name, field) \
+    DEFINE_PROP(name, IntelIOMMUState, field, vtd_host_uapi_info, int, \
                 .set_default = true)
 
 #endif

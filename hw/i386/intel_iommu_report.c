@@ -41,6 +41,13 @@ static void put_text(QDict *d, const char *key, const char *text)
 
 static QDict *describe_feature(const IntelIOMMUState *s, VtdFeature feature)
 {
+    static const char *const defaults[] = {
+        [VTD_DEFAULT_ON] = "on",
+        [VTD_DEFAULT_OFF] = "off",
+        [VTD_DEFAULT_SVM] = "svm",
+        [VTD_DEFAULT_NESTED] = "nested",
+        [VTD_DEFAULT_EITHER] = "nested or svm",
+    };
     const VtdFeatureRow *row = &vtd_features[feature];
     g_autofree char *reason = vtd_features_reason(s, feature);
     QDict *d = qdict_new();
@@ -51,6 +58,9 @@ static QDict *describe_feature(const IntelIOMMUState *s, VtdFeature feature)
     put_text(d, "property", row->property);
     put_text(d, "shown-by", row->shown_by);
     put_text(d, "off", row->off);
+    if (row->property) {
+        qdict_put_str(d, "default", defaults[row->by_default]);
+    }
     qdict_put_bool(d, "automatic", row->automatic);
     qdict_put_bool(d, "of-device", row->of_device);
     qdict_put_int(d, "cap", row->cap);
@@ -97,17 +107,6 @@ QDict *vtd_report_needs(void)
     return all;
 }
 
-static const char *backend_name(VtdBackend backend)
-{
-    static const char *const names[VTD_BACKENDS] = {
-        [VTD_BACKEND_NONE] = "none",
-        [VTD_BACKEND_IOMMUFD] = "iommufd",
-        [VTD_BACKEND_VFIO2020] = "vfio-2020",
-    };
-
-    return names[backend];
-}
-
 /* What a device has of the features that are a device's: null, or why not. */
 static QDict *device_features(const IntelIOMMUState *s, const VtdOffer *offer)
 {
@@ -137,7 +136,6 @@ QDict *vtd_report_offer(const IntelIOMMUState *s, const VtdOffer *offer)
                           strerror(offer->error[i]));
         }
     }
-    qdict_put_str(d, "backend", backend_name(offer->backend));
     qdict_put_int(d, "cap", offer->cap);
     qdict_put_int(d, "ecap", offer->ecap);
     qdict_put(d, "has", keys_of_needs(offer->has));
@@ -216,7 +214,7 @@ static void tell_counters(IntelIOMMUState *s, QList *lines)
     object_property_iter_init(&iter, OBJECT(s));
     while ((property = object_property_iter_next(&iter))) {
         if (g_str_has_prefix(property->name, "x-") && !property->set &&
-            !strcmp(property->type, "uint64")) {
+            g_str_has_prefix(property->type, "uint")) {
             line(lines, "%s: %" PRIu64, property->name + 2,
                  object_property_get_uint(OBJECT(s), property->name,
                                           &error_abort));

@@ -15,7 +15,7 @@ QDict *vtd_report_features(const IntelIOMMUState *s);
 /* { KEY: NEED }: the table's needs. */
 QDict *vtd_report_needs(void);
 
-/* { backend, cap, ecap, has: [ KEY ], refused: { KEY: message },
+/* { cap, ecap, has: [ KEY ], refused: { KEY: message },
  * features: { KEY: reason or null } } of a device under nested translation. */
 QDict *vtd_report_offer(const IntelIOMMUState *s, const VtdOffer *offer);
 

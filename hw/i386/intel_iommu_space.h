@@ -86,6 +86,12 @@ void vtd_interrupts_init(IntelIOMMUState *s);
 int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *in, MSIMessage *out,
                   uint16_t sid);
 
+/*
+ * A remapped message.  There may be no APIC to take it: KVM has none with
+ * kernel-irqchip=off, for which processors have to do without.  BQL held.
+ */
+void vtd_send_to_apics(MSIMessage *message);
+
 /* Interrupt entries were invalidated.  BQL held. */
 void vtd_interrupts_notice(IntelIOMMUState *s, const VtdNotice *notice);
 
@@ -123,6 +129,10 @@ void vtd_host_machine_ready(IntelIOMMUState *s);
 /* Pass notices on to the host; as VtdEnv.deliver. */
 VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
                              unsigned count, unsigned *done);
+
+/* PASIDs for the guest, from the host; as in VtdEnv. */
+bool vtd_host_pasid_alloc(IntelIOMMUState *s, uint32_t *pasid);
+bool vtd_host_pasid_free(IntelIOMMUState *s, uint32_t pasid);
 
 /* The unit was reset: every device is untranslated again. */
 void vtd_host_reset(IntelIOMMUState *s);

@@ -88,6 +88,8 @@ void vtd_stats_init(IntelIOMMUState *s)
     add_counter(s, "x-table-walks", &counters->table_walks);
     add_counter(s, "x-nested-walks", &counters->nested_walks);
     add_counter(s, "x-faults", &counters->faults);
+    object_property_add_uint32_ptr(OBJECT(s), "x-guest-errors",
+                                   &s->guest_errors, OBJ_PROP_FLAG_READ);
     add_counter(s, "x-page-requests", &counters->page_requests);
     object_property_add(OBJECT(s), "x-features", "any", get_features, NULL,
                         NULL, NULL);

@@ -6,7 +6,7 @@ import re
 
 
 class Callgrind:
-    """Of one QEMU: its files are FOLDER/NAME.*, one for each command."""
+    """Of one QEMU: FOLDER/NAME.N is about the device's Nth command."""
 
     def __init__(self, folder, name):
         self.base = f'{folder}/{name}'
@@ -20,12 +20,18 @@ class Callgrind:
                 f'--callgrind-out-file={self.base} '
                 f'--log-file={self.base}.log')
 
+    def next_command(self):
+        """One is over; what was counted before it goes."""
+        if os.path.exists(f'{self.base}.{self.commands}'):
+            os.remove(f'{self.base}.{self.commands}')
+        self.commands += 1
+
     def text(self):
         with open(f'{self.base}.{self.commands}', encoding='utf-8') as stream:
             return stream.read()
 
     def total(self):
-        """Instructions of the last command; its file goes."""
+        """Instructions of the last command."""
         found = re.search(r'^(?:totals|summary): (\d+)', self.text(), re.M)
         return int(found.group(1))
 

@@ -34,6 +34,11 @@ class Memory:
     def path(self):
         return f'/proc/{os.getpid()}/fd/{self.fd}'
 
+    def close(self):
+        self.qwords.release()
+        self.map.close()
+        os.close(self.fd)
+
     def pages(self, count=1):
         """Fresh pages, all zeros."""
         at = self.free
@@ -130,7 +135,7 @@ LAYOUTS = {
 PHYSICAL = (DATA, PAGE, DATA_PAGES)
 SCRATCH = 44 << 30              # for checks
 ABSENT = 45 << 30               # never mapped
-SHADOW, SHADOW_TABLES = 46 << 30, 128
+SHADOW, SHADOW_TABLES = 46 << 30, 66
 
 
 def device_tree(memory, form):
@@ -169,6 +174,7 @@ class World:
         self.scalable('second4', pgtt=2, second=second.root)
         self.scalable('nested', pgtt=3, first=first.root, second=below.root)
         self.scalable('pass-scalable', pgtt=4)
+        self.scalable('host', pgtt=1, first=first.root, pasids=1)
         shadow = Tree(self.memory, SECOND)
         self.shadow_entries = shadow.reserve(SHADOW, SHADOW_TABLES)
         self.legacy('shadow', shadow.root, 4)
@@ -185,11 +191,12 @@ class World:
                               DID << 8 | (levels - 2))
         self.roots[mode] = root | self.LEGACY
 
-    def scalable(self, mode, pgtt, first=0, second=0, levels=4):
-        """RID_PASID is 0; PASIDs from 1 to MAX_PASID have the same entry."""
+    def scalable(self, mode, pgtt, first=0, second=0, levels=4,
+                 pasids=MAX_PASID):
+        """RID_PASID is 0; PASIDs from 1 to `pasids` have the same entry."""
         root, contexts = self.memory.pages(), self.memory.pages()
         directory = self.memory.pages(4)
-        tables = MAX_PASID // 64 + 1
+        tables = pasids // 64 + 1
         entries = self.memory.pages(tables)
         # Stock looks at the second stage's width in first-stage entries, too.
         entry = (second | pgtt << 6 | 2 << 2 | 1, DID,
@@ -200,7 +207,7 @@ class World:
                               directory | 4 << 9 | 1 << 3 | 1, 0, 0, 0)
         for i in range(tables):
             self.memory.write(directory + i * 8, entries + i * PAGE | 1)
-        self.memory.write(entries, *entry * (MAX_PASID + 1))
+        self.memory.write(entries, *entry * (pasids + 1))
         self.roots[mode] = root | self.SCALABLE
         self.pasid_tables[mode] = entries
 

@@ -23,6 +23,8 @@ class Target:
     stock: float = None      # ratio to stock
     floor: float = None      # ratio to the floor
     ns: float = None
+    more: dict = dataclasses.field(default_factory=dict)  # see Figures.more
+    least: dict = dataclasses.field(default_factory=dict)  # the same
 
 
 @dataclasses.dataclass
@@ -44,7 +46,12 @@ class Row:
     floor: bool = False        # makes sense without a vIOMMU
     timed: bool = True         # part of make bench
     counted: bool = True       # part of make bench-instructions
-    rare: bool = False         # takes long: a few rounds are enough
+    # Not with BENCH=short:
+    rare: bool = False         # a few rounds are enough
+    slow: bool = False         # once is enough
+    stock_counted: bool = True
+    beside_stock: bool = True  # must not cost more than stock
+    flat: str = None           # the row that this one may cost 1.1 times of
     unit: str = 'access'
 
     def variants(self):
@@ -110,22 +117,26 @@ def one_access(v, iova):
 
 
 def check_invalidation(v, mode, invalidation):
-    """A page that is moved is seen at its new place after `invalidation`,
-    one that is unmapped is refused."""
+    """A page that is moved is seen at its new place after `invalidation`, one
+    that is unmapped is refused; before it, at least one of these is not."""
     v.fill(2)
     tree = v.world.tree_of(mode)
     at = tree.entry(SCRATCH)
     before = v.world.memory.read(at)
+    stale = False
     try:
         for page, entry in ((0, before), (1, before + PAGE), (None, 0),
                             (0, before)):
             v.world.memory.write(at, entry)
-            v.submit(invalidation)
             wanted = (1, 0) if page is None else (0, data_word(page))
+            stale = one_access(v, SCRATCH) != wanted or stale
+            v.submit(invalidation)
             found = one_access(v, SCRATCH)
             if found != wanted:
                 raise Wrong(f'{v}, {mode}: {found} after an invalidation, '
                             f'not {wanted}')
+        if not stale:
+            raise Wrong(f'{v}, {mode}: nothing was cached')
         if one_access(v, ABSENT)[0] != 1:
             raise Wrong(f'{v}, {mode}: what is not mapped is not refused')
     finally:
@@ -222,7 +233,7 @@ def working_set_rows():
     for mode, kind, most in (('legacy4', 'legacy', 700),
                              ('first4', 'first', 710),
                              ('nested', 'nested', 710)):
-        for pages in (16, 1000, 1025, 4096, 65536):
+        for pages in (16, 256, 1000, 1025, 4096, 65536):
             yield AccessRow(
                 name=f'set/{mode}-{pages}', group='working set', kind=kind,
                 mode=mode, pages=pages, floor=True, rare=pages > 4096,

@@ -3,7 +3,7 @@
 import dataclasses
 
 import descriptors as d
-from guest_memory import LAYOUTS, PAGE, SCRATCH
+from guest_memory import LAYOUTS, PAGE, SCRATCH, STATUS
 from rows import (READ, Figures, Row, Target, Wrong, accesses,
                   check_invalidation)
 from variants import DEVFNS, MANY
@@ -108,11 +108,15 @@ class QueueRow(Row):
         accesses(v, 'dense', self.mode, ACCESS=READ, PAGES=pages, COUNT=pages)
         v.fill_ring(self.pattern())
         kicks = self.kicks(counting)
+        v.world.memory.write(STATUS, 0)
         v.command('QUEUE', KICKS=kicks, BATCH=self.batch,
                   REFILL=self.cached if self.refill else 0)
         if v.get('ERRORS'):
             raise Wrong(f'{v}: accesses were refused')
         v.drained()
+        waits = self.wait or self.scope == 'wait'
+        if v.world.memory.read(STATUS) != int(waits):
+            raise Wrong(f'{v}: status {v.world.memory.read(STATUS):#x}')
         per_kick = v.get('MEDIAN') if self.refill else v.get('NS') / kicks
         figures = Figures(per_kick / self.batch)
         if counting:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Statistics of paired measurements."""
+import functools
 import random
 
 RESAMPLES = 1000
@@ -27,6 +28,11 @@ def paired_ratios(values, others):
 
 def interval(values, seed=1):
     """Of the median, by the bootstrap: (low, high)."""
+    return bootstrap(tuple(values), seed)
+
+
+@functools.lru_cache(maxsize=None)
+def bootstrap(values, seed):
     draw = random.Random(seed)
     medians = [median(draw.choices(values, k=len(values)))
                for _ in range(RESAMPLES)]

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`make bench`: times, as ratios of what was measured in the same round."""
-import json
 import os
 import time
 
+import results
 import stats
 from rows import Wrong
 from session import Session
-from variants import AGAIN, FLOOR, OURS, STOCK, TOP, Broken
+from variants import AGAIN, FLOOR, OURS, STOCK, Broken
 
-# (seconds for all rounds, rounds at most, rounds of rare rows)
-FULL = (480, 21, 5)
-SHORT = (40, 5, 1)
+# Seconds after which no round begins, and rounds at most.
+FULL = (360, 21)
+SHORT = (40, 6)
 LEAST = 3
+RARE = 5             # rounds of rows that take long
+# Where a process has its memory makes a difference that stays for its life, so
+# there are new ones after so many rounds.
+ROUNDS_OF_A_PROCESS = 3
 
 
 class Series:
@@ -25,6 +29,17 @@ class Series:
 
     def times(self, name):
         return [f.ns for f in self.figures.get(name, [])]
+
+    def more(self, name, what):
+        return [f.more[what] for f in self.figures.get(name, [])]
+
+    def notes(self):
+        """A line for each of the further figures."""
+        first = self.figures[OURS][0].more if self.figures[OURS] else {}
+        for what in first:
+            yield f'{what}: ' + ', '.join(
+                f'{name} {stats.median(self.more(name, what)):.4g}'
+                for name in (FLOOR, STOCK, OURS) if self.times(name))
 
     def ratio(self, one, other):
         """(median, low, high), or None."""
@@ -44,13 +59,26 @@ class Series:
             self.figures[name].append(figures)
 
     def missed(self):
-        """Targets that the whole interval lies above."""
+        """Targets on whose wrong side the whole interval lies; a few figures
+        have none."""
+        if len(self.times(OURS)) < LEAST:
+            return []
         target, found = self.row.target, []
         for text, limit, other in (('stock', target.stock, STOCK),
                                    ('floor', target.floor, FLOOR)):
             ratio = limit and self.ratio(OURS, other)
             if ratio and ratio[1] > limit:
                 found.append(f'over {limit:.2f} x {text}')
+        ratio = self.ratio(OURS, STOCK)
+        noise = self.ratio(AGAIN, STOCK) or (1, 1, 1)
+        if self.row.beside_stock and ratio and ratio[1] > max(noise[2], 1):
+            found.append('slower than stock')
+        found += [f'{name} over {most:g}'
+                  for name, most in target.more.items()
+                  if stats.interval(self.more(OURS, name))[0] > most]
+        found += [f'{name} under {least:g}'
+                  for name, least in target.least.items()
+                  if stats.interval(self.more(OURS, name))[1] < least]
         times = self.times(OURS)
         if target.ns and stats.interval(times)[0] > target.ns:
             found.append(f'over {target.ns:g} ns')
@@ -70,7 +98,10 @@ class Series:
 
 
 def cell(times):
-    return f'{stats.median(times):9,.0f}' if times else ' ' * 9
+    if not times:
+        return ' ' * 9
+    middle = stats.median(times)
+    return f'{middle:9,.0f}' if middle < 1e7 else f'{middle / 1e6:6,.0f} ms'
 
 
 def ratio_cell(ratio, width=16):
@@ -80,6 +111,7 @@ def ratio_cell(ratio, width=16):
 
 
 def print_table(series):
+    series = [s for s in series if s.problem or s.times(OURS)]
     print(f'{"ns per operation, medians":34} {"floor":>9} {"stock":>9} '
           f'{"ours":>9} {"ours/stock":>16} {"ours/floor":>16} '
           f'{"stock/stock":>16}')
@@ -92,6 +124,8 @@ def print_table(series):
               f'{ratio_cell(s.ratio(OURS, STOCK))} '
               f'{ratio_cell(s.ratio(OURS, FLOOR))} '
               f'{ratio_cell(s.ratio(AGAIN, STOCK))}  {", ".join(s.missed())}')
+        for note in s.notes():
+            print(f'{"":36}{note}')
 
 
 def circumstances():
@@ -101,36 +135,49 @@ def circumstances():
             'processors': os.cpu_count()}
 
 
-def measure(series, session, short):
-    seconds, rounds, rare = SHORT if short else FULL
-    end = time.monotonic() + seconds
-    for number in range(rounds):
-        for s in series:
-            late = number >= LEAST and time.monotonic() > end
-            if s.problem or late or (s.row.rare and number >= rare):
-                continue
+def wanted(series, number, short):
+    """Whether the row is measured in that round."""
+    row = series.row
+    if series.problem or (row.slow and (short or number)):
+        return False
+    turn, rest = divmod(number, ROUNDS_OF_A_PROCESS)
+    return not row.rare or (rest == 0 and turn < RARE and not short)
+
+
+def one_round(series, session, number, short):
+    for s in series:
+        if wanted(s, number, short):
             try:
                 s.round(session, number)
             except (Wrong, Broken) as problem:
                 s.problem = str(problem)
-        if time.monotonic() > end and number + 1 >= LEAST:
-            return
+
+
+def measure(series, log, short):
+    seconds, rounds = SHORT if short else FULL
+    start, number = time.monotonic(), 0
+    while number < rounds:
+        with Session(log, counting=False) as session:
+            for _ in range(ROUNDS_OF_A_PROCESS):
+                one_round(series, session, number, short)
+                number += 1
+                if number >= LEAST and time.monotonic() > start + seconds:
+                    return
 
 
 def run(rows, log, short):
     series = [Series(row) for row in rows]
     before = circumstances()
-    with Session(log, counting=False) as session:
-        measure(series, session, short)
+    measure(series, log, short)
     after = circumstances()
     print_table(series)
+    missed = sum(len(s.missed()) for s in series if s.times(OURS))
+    print(f'{missed} targets are missed, by the whole interval')
     print(f'load {before["load"][0]:.1f} to {after["load"][0]:.1f}, stolen '
           f'{after["steal_ticks"] - before["steal_ticks"]} ticks')
-    results = {'before': before, 'after': after,
-               'rows': {s.row.name: s.as_json() for s in series}}
-    with open(f'{TOP}/build/bench/times.json', 'w',
-              encoding='utf-8') as stream:
-        json.dump(results, stream, indent=1)
+    results.save('times', {
+        'before': before, 'after': after,
+        'rows': {s.row.name: s.as_json() for s in series}})
     failed = [s.row.name for s in series if s.problem]
     for name in failed:
         print(f'FAILED: {name}')

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.realpath(__file__))))
@@ -13,6 +14,7 @@ import descriptors as d  # noqa: E402
 from guest_memory import (ALL, DATA, DATA_PAGES, PAGE, RING, RING_BYTES,
                           SHARED)  # noqa: E402
 from machine import Broken, Machine  # noqa: E402
+from reference_host import ReferenceHost  # noqa: E402
 
 UNIT = 0xfed90000
 GCMD, GSTS, RTADDR, FSTS = 0x18, 0x1c, 0x20, 0x34
@@ -36,13 +38,18 @@ KINDS = {
     'caching': ('caching-mode=on', MANY),
     'first': (f'{SCALABLE},x-flts=on,x-pasid-mode=on', 2),
     'second': (f'{SCALABLE},x-pasid-mode=on', 2),
-    # Stock cannot have this together with x-flts=on.
-    'ats': (f'{SCALABLE},x-pasid-mode=on,device-iotlb=on', MANY),
     'nested': (f'{SCALABLE},x-flts=on,nested=on,x-pasid-mode=on', 2),
     'wide': (f'{SCALABLE},x-flts=on,aw-bits=57', 2),
 }
-OURS_ONLY = ('nested', 'wide')
-WIDE_DESCRIPTORS = ('first', 'second', 'ats', 'nested', 'wide')
+# A passed-through device on the reference host, beside the one that measures.
+KINDS['host'] = (KINDS['nested'][0], 1)
+HOST_DEVFN = 3 << 3
+PASIDS = (64, 1024, 4000, 65536)
+# Stock refuses device-iotlb=on with x-flts=on or x-pasid-mode=on; without the
+# latter it does not show the capability, and works all the same.
+PASID_OPTIONS = f'{SCALABLE},device-iotlb=on,x-pasid-mode=on'
+KINDS.update({f'pasids-{n}': (PASID_OPTIONS, 2) for n in PASIDS})
+OURS_ONLY = ('nested', 'wide', 'host')
 
 # Names of variants; 'again' is a second stock QEMU, which tells the noise.
 FLOOR, STOCK, AGAIN, OURS = 'floor', 'stock', 'again', 'ours'
@@ -57,6 +64,13 @@ def registers():
 
 
 REG = registers()
+starting = threading.Lock()    # the environment is one for all
+
+
+def binary_of(name):
+    """The QEMU of that variant."""
+    folder = 'ours' if name == OURS else 'stock'
+    return f'{TOP}/build/bench/{folder}/qemu-system-x86_64'
 
 
 def data_word(page):
@@ -71,8 +85,8 @@ class Variant:
         self.name, self.kind, self.world = name, kind, world
         self.callgrind = callgrind
         options, self.devices = KINDS[kind]
-        binary = f'{TOP}/build/bench/{"ours" if name == OURS else "stock"}' \
-            '/qemu-system-x86_64'
+        if options == PASID_OPTIONS and name != OURS:
+            options = options.replace('x-pasid-mode=on', 'x-pasid-mode=off')
         arguments = [
             '-m', str(ALL >> 20), '-numa', 'node,memdev=shared', '-numa',
             'node,memdev=data', '-object', 'memory-backend-file,id=shared,'
@@ -83,12 +97,20 @@ class Variant:
         for i, devfn in enumerate(DEVFNS[:self.devices]):
             arguments += ['-device', f'iommu-bench,id=b{i},multifunction=on,'
                           f'addr={devfn >> 3:x}.{devfn & 7}']
+        variables = {}
         if callgrind:
-            os.environ['BENCH_UNDER'] = callgrind.command()
-        try:
-            self.m = Machine(binary, arguments, log)
-        finally:
-            os.environ.pop('BENCH_UNDER', None)
+            variables['BENCH_UNDER'] = callgrind.command()
+        if kind == 'host':
+            self.host = ReferenceHost()
+            arguments += self.host.arguments(HOST_DEVFN)
+            variables.update(self.host.variables())
+        with starting:
+            os.environ.update(variables)
+            try:
+                self.m = Machine(binary_of(name), arguments, log)
+            finally:
+                for variable in variables:
+                    del os.environ[variable]
         for lines in (self.m.qtest, self.m.qmp):
             lines.socket.settimeout(ANSWER_SECONDS)
         self.mode = None
@@ -98,7 +120,7 @@ class Variant:
             self.m.config_write32(devfn, 0x04, 6)
         self.filled = 0
         if self.translated:
-            self.wide = kind in WIDE_DESCRIPTORS
+            self.wide = SCALABLE in options
             self.ring_on()
 
     @property
@@ -140,7 +162,7 @@ class Variant:
         for changed in ('TAIL', 'COMMAND'):
             self.known[index].pop(changed, None)
         if self.callgrind:
-            self.callgrind.commands += 1
+            self.callgrind.next_command()
 
     def instructions(self):
         """Those that the last command counted."""

@@ -11,10 +11,9 @@
 
 typedef struct Group {
     Container *container; /* NULL: none */
+    Device *device; /* the one that it has */
     unsigned devices; /* open */
 } Group;
-
-static Group *the_group; /* of the device; NULL: not open */
 
 static const Domain *domain_of(Device *dev, uint32_t pasid)
 {
@@ -47,8 +46,11 @@ static void forget_iommu(Container *c)
     if (!c->type) {
         return;
     }
-    nesting_free(c);
+    if (c->nesting) {
+        nesting_end(c);
+    }
     unit_flush_domain(c->domain.did, ANY_PASID);
+    control->leaked[REF_MAP] += c->maps.count;
     maps_free(&c->maps);
     c->type = 0;
     c->nesting = false;
@@ -84,6 +86,9 @@ static int set_iommu(Container *c, unsigned long type)
                  !(~config.ecap & (ECAP_NEST | ECAP_SMTS));
     c->domain = (Domain){ .did = unit_new_did(), .second = &c->maps };
     count(REF_ATTACHED, 1);
+    if (c->nesting) {
+        nesting_start(c);
+    }
     return 0;
 }
 
@@ -95,7 +100,7 @@ static int get_info(Container *c, uint64_t user)
         struct vfio_info_cap_header header;
         uint32_t nr_iovas, reserved;
         struct vfio_iova_range range[2];
-        uint8_t third[sizeof(struct uapi2020_info_cap_nesting)];
+        uint8_t third[NESTING_CAPABILITY_MAX];
     } caps = {
         .header = { .id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, .version = 1 },
         .nr_iovas = 2,
@@ -230,9 +235,17 @@ const FileOps container_ops = {
 
 /* --- Groups -------------------------------------------------------------- */
 
-void *group_new(void)
+void *group_new(Device *dev)
 {
-    return the_group ? NULL : (the_group = calloc(1, sizeof(Group)));
+    Group *g;
+
+    if (dev->group_open) {
+        return NULL;
+    }
+    dev->group_open = true;
+    g = calloc(1, sizeof(*g));
+    g->device = dev;
+    return g;
 }
 
 static int get_status(const Group *g, uint64_t user)
@@ -300,14 +313,14 @@ static int get_device_fd(Group *g, uint64_t user)
     if (!first) {
         return -ENODEV;
     }
-    if (the_device.owner) {
+    if (g->device->owner) {
         return -EBUSY;
     }
     g->devices++;
-    the_device.domain_of = domain_of;
-    the_device.attachments = g->container;
+    g->device->domain_of = domain_of;
+    g->device->attachments = g->container;
     return file_new(-1, false, &device_ops,
-                    device_file_of_group(&the_device, g));
+                    device_file_of_group(g->device, g));
 }
 
 void group_device_closed(void *group)
@@ -337,9 +350,11 @@ static long group_ioctl(File *f, unsigned request, void *arg)
 /* The program closes its devices first. */
 static void group_close(File *f)
 {
-    unset_container(f->object);
-    the_group = NULL;
-    free(f->object);
+    Group *g = f->object;
+
+    unset_container(g);
+    g->device->group_open = false;
+    free(g);
 }
 
 const FileOps group_ops = {

@@ -6,12 +6,20 @@
  *
  *   kernel 6.8|6.11|6.15|next   which calls, flags and struct sizes exist
  *   kernel 2020                 no iommufd; nesting of VFIO containers
- *   without NAME                this call does not (ENOTTY)
+ *   without NAME                this call does not (ENOTTY), or this flag or
+ *                               type of data (EOPNOTSUPP, EINVAL)
  *   cap HEX, ecap HEX           the unit; hw-type N: of IOMMU_GET_HW_INFO
  *   readonly refuse|allow       read-only maps in a nest parent
- *   page-requests on            the device can make them
+ *   page-requests on            the device can make them; ats off, pri off:
+ *                               but it lacks the capability
  *   pasid-bits N                of the device
  *   nesting-features HEX        of 2020: PASIDs 1, bind 2, invalidate 4
+ *   nesting-version N           of its capability; nesting-format N,
+ *   nesting-size N              of the struct in it
+ *   pasid-quota N               that can be allocated
+ *   structs 5.5|5.10            of binding and invalidation
+ *   second-cap HEX, second-ecap HEX, second-pasid-bits N: of the other device
+ *                               and of its unit, which are else as the first
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,8 +42,15 @@ static const Config defaults = {
     .ecap = REF_ECAP,
     .hw_type = 1, /* IOMMU_HW_INFO_TYPE_INTEL_VTD */
     .refuse_readonly = true,
+    .ats = true,
+    .pri = true,
     .pasid_bits = 20,
+    .second = { .cap = REF_CAP, .ecap = REF_ECAP, .pasid_bits = 20 },
     .nesting_features = 7,
+    .nesting_version = 1,
+    .nesting_format = 1,
+    .nesting_size = 56,
+    .pasid_quota = 1000,
 };
 
 static void fail(const char *line)
@@ -71,6 +86,26 @@ static void set_without(const char *name)
     fail(name);
 }
 
+static bool set_of_2020(const char *key, const char *value)
+{
+    if (!strcmp(key, "nesting-features")) {
+        config.nesting_features = strtoul(value, NULL, 16);
+    } else if (!strcmp(key, "nesting-version")) {
+        config.nesting_version = atoi(value);
+    } else if (!strcmp(key, "nesting-format")) {
+        config.nesting_format = atoi(value);
+    } else if (!strcmp(key, "nesting-size")) {
+        config.nesting_size = atoi(value);
+    } else if (!strcmp(key, "pasid-quota")) {
+        config.pasid_quota = atoi(value);
+    } else if (!strcmp(key, "structs")) {
+        config.structs_of_5_5 = !strcmp(value, "5.5");
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void set(const char *line)
 {
     char key[32], value[32];
@@ -94,11 +129,19 @@ static void set(const char *line)
         config.refuse_readonly = !strcmp(value, "refuse");
     } else if (!strcmp(key, "page-requests")) {
         config.page_requests = !strcmp(value, "on");
+    } else if (!strcmp(key, "ats")) {
+        config.ats = !strcmp(value, "on");
+    } else if (!strcmp(key, "pri")) {
+        config.pri = !strcmp(value, "on");
+    } else if (!strcmp(key, "second-cap")) {
+        config.second.cap = number;
+    } else if (!strcmp(key, "second-ecap")) {
+        config.second.ecap = number;
+    } else if (!strcmp(key, "second-pasid-bits")) {
+        config.second.pasid_bits = atoi(value);
     } else if (!strcmp(key, "pasid-bits")) {
         config.pasid_bits = atoi(value);
-    } else if (!strcmp(key, "nesting-features")) {
-        config.nesting_features = number;
-    } else {
+    } else if (!set_of_2020(key, value)) {
         fail(line);
     }
 }
@@ -151,6 +194,25 @@ bool config_without(const char *name)
     return false;
 }
 
+uint64_t config_cap(const Device *dev)
+{
+    return dev == &second_device ? config.second.cap : config.cap;
+}
+
+uint64_t config_ecap(const Device *dev)
+{
+    return dev == &second_device ? config.second.ecap : config.ecap;
+}
+
+unsigned config_pasid_bits(const Device *dev)
+{
+    uint64_t ecap = config_ecap(dev);
+    unsigned bits = dev == &second_device ? config.second.pasid_bits :
+                                            config.pasid_bits;
+
+    return ecap & ECAP_PASID ? MIN_OF(bits, ECAP_PSS(ecap)) : 0;
+}
+
 void count(RefKind kind, int by)
 {
     control->live[kind] += by;
@@ -199,6 +261,13 @@ static bool maps_in(const RefCall *call, uint32_t ioas)
             ((struct iommu_ioas_unmap *)call->data)->ioas_id == ioas);
 }
 
+static bool maps_in_container(const RefCall *call)
+{
+    return call->kind == REF_CONTAINER &&
+           (call->request == VFIO_IOMMU_MAP_DMA ||
+            call->request == VFIO_IOMMU_UNMAP_DMA);
+}
+
 static RefInjection *next_injection(const RefCall *call)
 {
     for (unsigned i = 0; i < REF_INJECTIONS; i++) {
@@ -206,7 +275,8 @@ static RefInjection *next_injection(const RefCall *call)
 
         if (!in->times || (in->request && in->request != call->request) ||
             (in->kind && in->kind != call->kind) ||
-            maps_in(call, in->spares_ioas)) {
+            maps_in(call, in->spares_ioas) ||
+            (in->spares_maps && maps_in_container(call))) {
             continue;
         }
         if (in->skip) {

@@ -20,6 +20,7 @@
 #define IRQ_MSIX 2
 
 Device the_device;
+Device second_device;
 
 static void put16(Device *dev, unsigned offset, uint16_t value)
 {
@@ -50,9 +51,11 @@ void device_init(Device *dev)
     put32(dev, CAP_MSIX_AT + PCI_MSIX_TABLE, SVA_EP_BAR_MSIX);
     put32(dev, CAP_MSIX_AT + PCI_MSIX_PBA, SVA_EP_BAR_MSIX | 0x800);
     if (config.page_requests) {
-        put32(dev, CAP_ATS_AT, PCI_EXT_CAP_ID_ATS | 1 << 16 |
-                                   CAP_PRI_AT << 20);
-        put32(dev, CAP_PRI_AT, PCI_EXT_CAP_ID_PRI | 1 << 16);
+        /* One that is missing still leads to the next, with an id of 0. */
+        put32(dev, CAP_ATS_AT, (config.ats ? PCI_EXT_CAP_ID_ATS : 0) |
+                                   1 << 16 | CAP_PRI_AT << 20);
+        put32(dev, CAP_PRI_AT, (config.pri ? PCI_EXT_CAP_ID_PRI : 0) |
+                                   1 << 16);
         /* The host's driver has it in hand, and does not stop it. */
         put16(dev, CAP_PRI_AT + PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
         put32(dev, CAP_PRI_AT + PCI_PRI_MAX_REQ, 64);

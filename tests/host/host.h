@@ -118,8 +118,19 @@ typedef struct Config {
     uint32_t hw_type; /* of IOMMU_GET_HW_INFO */
     bool refuse_readonly; /* maps in a nest parent, as Linux 7.3 does */
     bool page_requests; /* the device can make them */
+    bool ats, pri; /* ...for which it has these */
     unsigned pasid_bits; /* of the device, 0 = none */
-    unsigned nesting_features; /* of 2020 */
+    struct {
+        uint64_t cap;
+        uint64_t ecap;
+        unsigned pasid_bits;
+    } second; /* another device, behind another unit */
+    unsigned nesting_features; /* of 2020, as all below */
+    unsigned nesting_version; /* of the capability */
+    unsigned nesting_format;
+    unsigned nesting_size; /* of the struct in it */
+    unsigned pasid_quota;
+    bool structs_of_5_5; /* those of the driver: version first, no argsz */
     char without[8][32]; /* calls by name that end in ENOTTY */
 } Config;
 
@@ -132,8 +143,17 @@ bool control_open(void);
 /* Take over what the test has written as configuration. */
 void control_configure(void);
 
-/* Whether the kernel that is played lacks the call of that name. */
+/* Whether the kernel that is played lacks the call or the flag of that name. */
 bool config_without(const char *name);
+
+typedef struct Device Device;
+
+/* CAP and ECAP of the unit in front of a device. */
+uint64_t config_cap(const Device *dev);
+uint64_t config_ecap(const Device *dev);
+
+/* Width of PASIDs that the kernel tells for a device, 0 = none. */
+unsigned config_pasid_bits(const Device *dev);
 
 void count(RefKind kind, int by);
 
@@ -219,8 +239,6 @@ void unit_flush_second_stage(const Maps *second);
 #define DEVICE_PASIDS 4224
 #define DEVICE_IRQS 5 /* indices of VFIO */
 
-typedef struct Device Device;
-
 /* Of NO_PASID or a PASID; NULL while its requests are blocked. */
 typedef const Domain *DomainOf(Device *dev, uint32_t pasid);
 
@@ -236,12 +254,14 @@ struct Device {
     uint64_t result;
     int irq[DEVICE_IRQS]; /* eventfd of vector 0, or -1 */
     void *owner; /* the one user that has it open */
+    bool group_open;
     uint32_t id; /* in the owner's iommufd */
     DomainOf *domain_of;
     void *attachments; /* what domain_of looks at */
 };
 
 extern Device the_device;
+extern Device second_device;
 
 void device_init(Device *dev);
 void device_reset(Device *dev);
@@ -356,7 +376,7 @@ extern const FileOps container_ops;
 extern const FileOps group_ops;
 
 void *container_new(void);
-void *group_new(void); /* NULL: it is open already */
+void *group_new(Device *dev); /* NULL: it is open already */
 void group_device_closed(void *group);
 
 /* Calls on a container with nesting; the values are those of ioctl(). */
@@ -364,7 +384,11 @@ long nesting_pasid_request(Container *c, uint64_t user);
 long nesting_op(Container *c, uint64_t user);
 
 /* The capability for VFIO_IOMMU_GET_INFO; returns its size. */
+#define NESTING_CAPABILITY_MAX 128
 size_t nesting_capability(void *to);
-void nesting_free(Container *c);
+
+/* The container gets a type that nests, or loses it. */
+void nesting_start(Container *c);
+void nesting_end(Container *c);
 
 #endif

@@ -25,11 +25,28 @@ static size_t driver_struct(size_t size)
 
 static uint32_t known_flags(void)
 {
-    uint32_t flags = IOMMU_HWPT_ALLOC_NEST_PARENT |
-                     IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+    static const struct {
+        const char *name;
+        uint32_t flag;
+        Kernel since;
+    } known[] = {
+        { "IOMMU_HWPT_ALLOC_NEST_PARENT", IOMMU_HWPT_ALLOC_NEST_PARENT,
+          KERNEL_6_8 },
+        { "IOMMU_HWPT_ALLOC_DIRTY_TRACKING", IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+          KERNEL_6_8 },
+        { "IOMMU_HWPT_FAULT_ID_VALID", IOMMU_HWPT_FAULT_ID_VALID,
+          KERNEL_6_11 },
+        { "IOMMU_HWPT_ALLOC_PASID", IOMMU_HWPT_ALLOC_PASID, KERNEL_6_15 },
+    };
+    uint32_t flags = 0;
 
-    flags |= config.kernel >= KERNEL_6_11 ? IOMMU_HWPT_FAULT_ID_VALID : 0;
-    return flags | (config.kernel >= KERNEL_6_15 ? IOMMU_HWPT_ALLOC_PASID : 0);
+    for (unsigned i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        if (config.kernel >= known[i].since &&
+            !config_without(known[i].name)) {
+            flags |= known[i].flag;
+        }
+    }
+    return flags;
 }
 
 /* --- Allocation ---------------------------------------------------------- */
@@ -59,15 +76,16 @@ static bool has_readonly(const Object *ioas)
 static int paging_alloc(Context *c, const struct iommu_hwpt_alloc *cmd,
                         Object *ioas, Object **new)
 {
+    uint64_t ecap = config_ecap(object_find(c, cmd->dev_id)->device);
     uint32_t flags = cmd->flags;
 
     if (cmd->data_len || (flags & ~known_flags()) ||
         ((flags & IOMMU_HWPT_FAULT_ID_VALID) &&
          (flags & IOMMU_HWPT_ALLOC_NEST_PARENT)) ||
         ((flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING) &&
-         !(config.ecap & ECAP_SSADS)) ||
+         !(ecap & ECAP_SSADS)) ||
         ((flags & IOMMU_HWPT_ALLOC_NEST_PARENT) &&
-         (~config.ecap & (ECAP_NEST | ECAP_SMTS | ECAP_SSTS)))) {
+         (~ecap & (ECAP_NEST | ECAP_SMTS | ECAP_SSTS)))) {
         return -EOPNOTSUPP;
     }
     if ((flags & IOMMU_HWPT_ALLOC_NEST_PARENT) && config.refuse_readonly &&
@@ -83,6 +101,7 @@ static int nested_alloc(Context *c, const struct iommu_hwpt_alloc *cmd,
 {
     const uint32_t flags = (IOMMU_HWPT_FAULT_ID_VALID |
                             IOMMU_HWPT_ALLOC_PASID) & known_flags();
+    uint64_t ecap = config_ecap(object_find(c, cmd->dev_id)->device);
     uint8_t raw[64];
     struct iommu_hwpt_vtd_s1 *s1 = (void *)raw;
     Object *o;
@@ -94,7 +113,8 @@ static int nested_alloc(Context *c, const struct iommu_hwpt_alloc *cmd,
     if (parent->automatic || !(parent->flags & IOMMU_HWPT_ALLOC_NEST_PARENT)) {
         return -EINVAL;
     }
-    if ((~config.ecap & (ECAP_NEST | ECAP_SMTS)) ||
+    if ((~ecap & (ECAP_NEST | ECAP_SMTS)) ||
+        config_without("IOMMU_HWPT_DATA_VTD_S1") ||
         cmd->data_type != IOMMU_HWPT_DATA_VTD_S1) {
         return -EOPNOTSUPP;
     }
@@ -303,8 +323,6 @@ int hw_info(Context *c, void *arg)
     struct iommu_hw_info_vtd info = {
         .flags = config.refuse_readonly ?
                  IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 : 0,
-        .cap_reg = config.cap,
-        .ecap_reg = config.ecap,
     };
     size_t len = MIN_OF(cmd->data_len, sizeof(info));
 
@@ -314,6 +332,8 @@ int hw_info(Context *c, void *arg)
     if (!dev || dev->type != OBJECT_DEVICE) {
         return -ENOENT;
     }
+    info.cap_reg = config_cap(dev->device);
+    info.ecap_reg = config_ecap(dev->device);
     if (user_write(cmd->data_uptr, &info, len)) {
         return -EFAULT;
     }
@@ -324,11 +344,11 @@ int hw_info(Context *c, void *arg)
     }
     cmd->data_len = sizeof(info);
     cmd->out_data_type = config.hw_type;
-    cmd->out_capabilities = config.ecap & ECAP_SSADS ?
+    cmd->out_capabilities = info.ecap_reg & ECAP_SSADS ?
                             IOMMU_HW_CAP_DIRTY_TRACKING : 0;
-    if (config.kernel >= KERNEL_6_15 && (config.ecap & ECAP_PASID)) {
+    if (config.kernel >= KERNEL_6_15 && (info.ecap_reg & ECAP_PASID)) {
         ((uint8_t *)arg)[HW_INFO_MAX_PASID_LOG2] =
-            MIN_OF(config.pasid_bits, ECAP_PSS(config.ecap));
+            config_pasid_bits(dev->device);
         cmd->out_capabilities |= HW_CAP_PCI_PASID_EXEC | HW_CAP_PCI_PASID_PRIV;
     }
     return 0;

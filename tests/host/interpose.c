@@ -257,6 +257,14 @@ PUBLIC int close(int fd)
     return (int)finish(0);
 }
 
+/* The second device has the name and the group that tests give it. */
+static Device *device_named(const char *path)
+{
+    return !strcmp(path, "/dev/vfio/devices/" REF_SECOND_NAME) ||
+                   !strcmp(path, "/dev/vfio/" REF_SECOND_GROUP) ?
+               &second_device : &the_device;
+}
+
 /* A descriptor if the path is one of ours, else -ENOENT. */
 static int open_ours(const char *path)
 {
@@ -272,10 +280,11 @@ static int open_ours(const char *path)
         return file_new(-1, false, &iommufd_ops, context_new());
     }
     if (!strncmp(path, "/dev/vfio/devices/", 18) && has_iommufd) {
-        return file_new(-1, false, &device_ops, device_file_new(&the_device));
+        return file_new(-1, false, &device_ops,
+                        device_file_new(device_named(path)));
     }
     if (strspn(path + 10, "0123456789") == strlen(path + 10)) {
-        group = group_new();
+        group = group_new(device_named(path));
         return group ? file_new(-1, false, &group_ops, group) : -EBUSY;
     }
     return -ENOENT;
@@ -372,10 +381,12 @@ __attribute__((constructor)) static void start(void)
         return;
     }
     device_init(&the_device);
+    device_init(&second_device);
     file_new(REF_IOMMUFD_FD, false, &iommufd_ops, context_new());
     for (int i = 0; i < REF_DEVICE_FDS; i++) {
         file_new(REF_DEVICE_FD + i, false, &device_ops,
-                 device_file_new(&the_device));
+                 device_file_new(i == REF_DEVICE_FDS - 1 ? &second_device :
+                                                           &the_device));
     }
     active = true;
 }

@@ -13,38 +13,35 @@
 #include "hw/i386/intel_iommu_uapi2020.h"
 
 #define PASID_MAX (1u << 20)
-#define PASID_QUOTA 1000
+#define QUOTA_MAX 8192
 
-/* PASIDs are those of the machine, allocated for whoever asks. */
-static struct {
-    uint32_t pasid;
-    const Container *owner;
-} allocated[PASID_QUOTA];
+/* PASIDs are those of the machine, allocated for a process: whichever of its
+ * containers asked, all can use them, until none of them nests any more. */
+static uint32_t allocated[QUOTA_MAX]; /* 0: free */
+static unsigned nesting_containers;
 
 /* --- PASIDs -------------------------------------------------------------- */
 
-static int allocation_of(const Container *c, uint32_t pasid)
+static int allocation_of(uint32_t pasid)
 {
-    for (unsigned i = 0; i < PASID_QUOTA; i++) {
-        if (allocated[i].pasid == pasid &&
-            (pasid == 0 || !c || allocated[i].owner == c)) {
+    for (unsigned i = 0; i < config.pasid_quota && i < QUOTA_MAX; i++) {
+        if (allocated[i] == pasid) {
             return i;
         }
     }
     return -1;
 }
 
-static int pasid_alloc(Container *c, uint32_t min, uint32_t max)
+static int pasid_alloc(uint32_t min, uint32_t max)
 {
-    int slot = allocation_of(NULL, 0);
+    int slot = allocation_of(0);
 
     if (slot < 0) {
         return -ENOSPC;
     }
     for (uint32_t pasid = min ? min : 1; pasid <= max; pasid++) {
-        if (allocation_of(NULL, pasid) < 0) {
-            allocated[slot].pasid = pasid;
-            allocated[slot].owner = c;
+        if (allocation_of(pasid) < 0) {
+            allocated[slot] = pasid;
             count(REF_PASID, 1);
             return pasid;
         }
@@ -69,27 +66,43 @@ static void unbind_one(Bound *b)
     count(REF_BOUND_PASID, -1);
 }
 
-static void pasid_free(Container *c, uint32_t min, uint32_t max)
+static unsigned pasid_free(Container *c, uint32_t min, uint32_t max)
 {
-    for (unsigned i = 0; i < PASID_QUOTA; i++) {
-        Bound *b = bound_at(c, allocated[i].pasid);
+    unsigned freed = 0;
 
-        if (allocated[i].owner != c || allocated[i].pasid < min ||
-            allocated[i].pasid > max) {
+    for (unsigned i = 0; i < QUOTA_MAX; i++) {
+        Bound *b = bound_at(c, allocated[i]);
+
+        if (!allocated[i] || allocated[i] < min || allocated[i] > max) {
             continue;
         }
         if (b) {
             unbind_one(b);
         }
-        allocated[i].pasid = 0;
-        allocated[i].owner = NULL;
+        allocated[i] = 0;
         count(REF_PASID, -1);
+        freed++;
     }
+    return freed;
 }
 
-void nesting_free(Container *c)
+void nesting_start(Container *c)
 {
-    pasid_free(c, 0, UINT32_MAX);
+    (void)c;
+    nesting_containers++;
+}
+
+void nesting_end(Container *c)
+{
+    for (unsigned i = 0; i < DEVICE_PASIDS; i++) {
+        if (c->bound[i].domain.did) {
+            unbind_one(&c->bound[i]);
+            control->leaked[REF_BOUND_PASID]++;
+        }
+    }
+    if (!--nesting_containers) {
+        control->leaked[REF_PASID] += pasid_free(c, 0, UINT32_MAX);
+    }
 }
 
 long nesting_pasid_request(Container *c, uint64_t user)
@@ -109,7 +122,7 @@ long nesting_pasid_request(Container *c, uint64_t user)
     }
     switch (arg.flags) {
     case UAPI2020_PASID_ALLOC:
-        return pasid_alloc(c, arg.min, arg.max);
+        return pasid_alloc(arg.min, arg.max);
     case UAPI2020_PASID_FREE:
         pasid_free(c, arg.min, arg.max);
         return 0;
@@ -139,7 +152,7 @@ static int read_bind(struct uapi2020_gpasid_bind *bind, uint64_t user)
     if (user_read(&argsz, user, sizeof(argsz))) {
         return -EFAULT;
     }
-    if (argsz < min) {
+    if (argsz < min || (config.structs_of_5_5 && argsz != UAPI2020_VERSION)) {
         return -EINVAL;
     }
     if (user_read(bind, user, MIN_OF(argsz, sizeof(*bind)))) {
@@ -183,7 +196,7 @@ static int bind_table(Container *c, uint64_t user)
     if (error) {
         return error;
     }
-    if (allocation_of(c, bind.hpasid) < 0) {
+    if (allocation_of(bind.hpasid) < 0) {
         return -EINVAL;
     }
     if (bound_at(c, bind.hpasid)) {
@@ -252,7 +265,8 @@ static int read_invalidate(struct uapi2020_cache_invalidate *inval,
                                         granu))) {
         return -EFAULT;
     }
-    if (inval->granularity > UAPI2020_GRANULARITY_ADDR ||
+    if (config.structs_of_5_5 ||
+        inval->granularity > UAPI2020_GRANULARITY_ADDR ||
         inval->argsz < size_at(inval->granularity)) {
         return -EINVAL;
     }
@@ -348,12 +362,13 @@ long nesting_op(Container *c, uint64_t user)
 
 size_t nesting_capability(void *to)
 {
+    const size_t before = offsetof(struct uapi2020_info_cap_nesting, info);
     struct uapi2020_info_cap_nesting cap = {
         .id = UAPI2020_INFO_CAP_NESTING,
-        .version = 1,
+        .version = config.nesting_version,
         .info = {
-            .argsz = sizeof(cap.info),
-            .format = UAPI2020_FORMAT_VTD,
+            .argsz = config.nesting_size,
+            .format = config.nesting_format,
             .features = config.nesting_features,
             .addr_width = CAP_MGAW(config.cap),
             .pasid_bits = MIN_OF(config.pasid_bits, ECAP_PSS(config.ecap)),
@@ -361,6 +376,9 @@ size_t nesting_capability(void *to)
         },
     };
 
-    memcpy(to, &cap, sizeof(cap));
-    return sizeof(cap);
+    /* Of a larger struct the rest is something that was new then. */
+    memset(to, 0xff, NESTING_CAPABILITY_MAX);
+    cap.info.flags = config.nesting_size > sizeof(cap.info);
+    memcpy(to, &cap, MIN_OF(before + config.nesting_size, sizeof(cap)));
+    return MIN_OF(before + config.nesting_size, NESTING_CAPABILITY_MAX);
 }

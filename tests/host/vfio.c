@@ -41,6 +41,14 @@ static const uint32_t irq_count[VFIO_PCI_NUM_IRQS] = {
     [VFIO_PCI_REQ_IRQ_INDEX] = 1,
 };
 
+/* Flags of attach and detach. */
+static uint32_t known_flags(void)
+{
+    return config.kernel >= KERNEL_6_15 &&
+                   !config_without("VFIO_DEVICE_ATTACH_PASID") ?
+               PASID_FLAG : 0;
+}
+
 /* --- Attachments --------------------------------------------------------- */
 
 static Attachment *attachment_of(DeviceFile *d, uint32_t pasid)
@@ -95,31 +103,33 @@ static void release(DeviceFile *d, Attachment *a)
 
 static int check_pasid(DeviceFile *d, uint32_t pasid, const Object *hwpt)
 {
-    unsigned bits = MIN_OF(config.pasid_bits, ECAP_PSS(config.ecap));
+    unsigned bits = config_pasid_bits(d->device);
     const Attachment *rid = attachment_of(d, NO_PASID);
     bool compatible = hwpt->flags & IOMMU_HWPT_ALLOC_PASID;
 
     if (pasid == NO_PASID) {
         return !compatible && has_pasids(d) ? -EINVAL : 0;
     }
-    if (!compatible ||
-        (rid && !(rid->hwpt->flags & IOMMU_HWPT_ALLOC_PASID)) ||
-        pasid >> bits) {
-        return -EINVAL;
+    if (!(config_ecap(d->device) & ECAP_PASID)) {
+        return -EOPNOTSUPP;
     }
-    return config.ecap & ECAP_PASID ? 0 : -EOPNOTSUPP;
+    return !compatible || pasid >> bits ||
+                   (rid && !(rid->hwpt->flags & IOMMU_HWPT_ALLOC_PASID)) ?
+               -EINVAL : 0;
 }
 
 /* What the driver finds out only when it sets a PASID table entry. */
-static int check_nested(const Object *hwpt)
+static int check_nested(const Device *dev, const Object *hwpt)
 {
+    uint64_t cap = config_cap(dev), ecap = config_ecap(dev);
+
     if (hwpt->type != OBJECT_NESTED) {
         return 0;
     }
     if ((hwpt->s1_width != 48 && hwpt->s1_width != 57) ||
-        (hwpt->s1_width == 57 && !(config.cap & CAP_FS5LP)) ||
-        ((hwpt->s1_flags & IOMMU_VTD_S1_SRE) && !(config.ecap & ECAP_SRS)) ||
-        ((hwpt->s1_flags & IOMMU_VTD_S1_EAFE) && !(config.ecap & ECAP_EAFS))) {
+        (hwpt->s1_width == 57 && !(cap & CAP_FS5LP)) ||
+        ((hwpt->s1_flags & IOMMU_VTD_S1_SRE) && !(ecap & ECAP_SRS)) ||
+        ((hwpt->s1_flags & IOMMU_VTD_S1_EAFE) && !(ecap & ECAP_EAFS))) {
         return -EINVAL;
     }
     return 0;
@@ -139,7 +149,7 @@ static int check_attach(DeviceFile *d, uint32_t pasid, Object *hwpt)
     if (hwpt->fault && !config.page_requests) {
         return -ENODEV;
     }
-    return check_nested(hwpt);
+    return check_nested(d->device, hwpt);
 }
 
 static Attachment *free_slot(DeviceFile *d)
@@ -218,7 +228,7 @@ static int ioctl_attach(DeviceFile *d, uint64_t user)
     if (error) {
         return error;
     }
-    if ((arg.flags & ~(config.kernel >= KERNEL_6_15 ? PASID_FLAG : 0)) ||
+    if ((arg.flags & ~known_flags()) ||
         ((arg.flags & PASID_FLAG) && (arg.argsz < 16 || !arg.pasid))) {
         return -EINVAL;
     }
@@ -238,7 +248,7 @@ static int ioctl_detach(DeviceFile *d, uint64_t user)
     if (error) {
         return error;
     }
-    if ((arg.flags & ~(config.kernel >= KERNEL_6_15 ? PASID_FLAG : 0)) ||
+    if ((arg.flags & ~known_flags()) ||
         ((arg.flags & PASID_FLAG) && arg.argsz < 12)) {
         return -EINVAL;
     }

@@ -8,8 +8,7 @@
  * works again a good sequence works.
  */
 #include "qemu/osdep.h"
-#include "reference-host.h"
-#include "qobject/qdict.h"
+#include "reference-host-work.h"
 
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
@@ -18,104 +17,11 @@
 
 /* --- A guest at work ----------------------------------------------------- */
 
-/* FSTS of a queue that stopped. */
-#define STOPPED (VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE)
-
-typedef struct Work {
-    Host *h;
-    unsigned errors; /* that the guest saw in FSTS */
-    unsigned refused; /* DMA that was refused although the tables allow it */
-    bool strict; /* nothing is to fail */
-    bool may_stop;
-    bool stopped; /* the machine: nothing is looked at after that */
-} Work;
-
-static void queue_off(Guest *g)
-{
-    uint32_t on = guest_reg32(g, VTD_REG_GSTS) & VTD_GCMD_TE;
-
-    qtest_writel(g->qts, REGS + VTD_REG_GCMD, on);
-    qtest_writeq(g->qts, REGS + VTD_REG_IQT, 0);
-    g->tail = 0;
-}
-
-/*
- * As guest_wait(), but the queue may stop.  A guest tries again what failed,
- * twice; then it starts the queue anew.
- */
-static void wait_or_recover(Work *w)
-{
-    Guest *g = &w->h->g;
-    uint32_t token = ++g->next_token;
-
-    qtest_writel(g->qts, STATUS, 0);
-    guest_submit(g, (uint64_t)token << 32 | 1 << 5 | 5, STATUS);
-    for (int i = 0; i < 3; i++) {
-        uint32_t fsts = guest_reg32(g, VTD_REG_FSTS);
-
-        if (qtest_readl(g->qts, STATUS) == token) {
-            g_assert_false(fsts & STOPPED);
-            return;
-        }
-        g_assert_true(fsts & STOPPED);
-        g_assert_false(w->strict);
-        w->errors++;
-        qtest_writel(g->qts, REGS + VTD_REG_FSTS, fsts & STOPPED);
-    }
-    queue_off(g);
-    qtest_writel(g->qts, REGS + VTD_REG_FSTS, STOPPED);
-    guest_queue_on(g);
-}
-
 static void invalidate_entry(Work *w)
 {
     guest_submit(&w->h->g, (uint64_t)DID << 16 | 1 << 4 | 7, 0);
     guest_submit(&w->h->g, (uint64_t)DID << 16 | 2 << 4 | 6, 0);
-    wait_or_recover(w);
-}
-
-/* QEMU stops a machine whose device it can no longer keep in check. */
-static bool is_stopped(Host *h)
-{
-    QDict *answer = qtest_qmp(h->g.qts, "{'execute': 'query-status'}");
-    const char *status =
-        qdict_get_str(qdict_get_qdict(answer, "return"), "status");
-    bool stopped = !strcmp(status, "internal-error");
-
-    g_assert_true(stopped || !strcmp(status, "running"));
-    qobject_unref(answer);
-    return stopped;
-}
-
-/* DMA to @iova meets @page or is refused; page 0: it is refused. */
-static void expect(Work *w, uint64_t iova, uint64_t page)
-{
-    static const uint64_t pages[] = { PAGE_A, PAGE_B, PAGE_C };
-    Guest *g = &w->h->g;
-    uint64_t got, mark = 0xabcd0000 + ++g->next_token;
-    uint32_t error;
-
-    if (w->stopped || (w->may_stop && is_stopped(w->h))) {
-        w->stopped = true;
-        return;
-    }
-    for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
-        qtest_writeq(g->qts, pages[i], pages[i]);
-    }
-    error = guest_dma_read(g, iova, &got);
-    if (error == SVA_EP_ERR_NONE) {
-        g_assert_cmphex(got, ==, page);
-    } else {
-        w->refused += page != 0;
-        g_assert_true(!page || !w->strict);
-    }
-    error = guest_dma_write(g, iova, mark);
-    for (unsigned i = 0; i < ARRAY_SIZE(pages); i++) {
-        bool hit = error == SVA_EP_ERR_NONE && pages[i] == page;
-
-        g_assert_cmphex(qtest_readq(g->qts, pages[i]), ==,
-                        hit ? mark : pages[i]);
-    }
+    work_wait(w);
 }
 
 /* Through all states that a device can be in, and back. */
@@ -133,37 +39,37 @@ static void work(Work *w)
     host_context(w->h, VTD_PGTT_FIRST_STAGE);
     guest_queue_on(g);
     guest_translation_on(g);
-    expect(w, PAGE_A, PAGE_A);
+    work_expect(w, PAGE_A, PAGE_A);
 
     guest_map(g, &p, PAGE_A, PAGE_B);
     guest_submit(g, (uint64_t)DID << 16 | 3 << 4 | 6, PAGE_A);
     guest_submit(g, (uint64_t)DID << 16 | 3 << 4 | 6, PAGE_C);
-    wait_or_recover(w);
-    expect(w, PAGE_A, PAGE_B);
+    work_wait(w);
+    work_expect(w, PAGE_A, PAGE_B);
 
     qtest_writeq(g->qts, PASID_TABLE + 16, q.top);
     invalidate_entry(w);
-    expect(w, PAGE_A, PAGE_C);
+    work_expect(w, PAGE_A, PAGE_C);
 
     qtest_writeq(g->qts, PASID_TABLE, 0);
     invalidate_entry(w);
-    expect(w, PAGE_A, 0);
+    work_expect(w, PAGE_A, 0);
 
     guest_pasid_entry(g, VTD_PGTT_FIRST_STAGE);
     invalidate_entry(w);
-    expect(w, PAGE_A, PAGE_B);
+    work_expect(w, PAGE_A, PAGE_B);
 
     guest_pasid_entry(g, VTD_PGTT_PASS_THROUGH);
     invalidate_entry(w);
-    expect(w, PAGE_A, PAGE_A);
+    work_expect(w, PAGE_A, PAGE_A);
 
     guest_pasid_entry(g, VTD_PGTT_FIRST_STAGE);
     invalidate_entry(w);
-    expect(w, PAGE_A, PAGE_B);
-    queue_off(g);
+    work_expect(w, PAGE_A, PAGE_B);
+    work_queue_off(g);
     qtest_writel(g->qts, REGS + VTD_REG_GCMD, 0);
-    expect(w, PAGE_A, PAGE_A);
-    qtest_writel(g->qts, REGS + VTD_REG_FSTS, STOPPED | VTD_FSTS_PFO);
+    work_expect(w, PAGE_A, PAGE_A);
+    qtest_writel(g->qts, REGS + VTD_REG_FSTS, QUEUE_STOPPED | VTD_FSTS_PFO);
     qtest_writel(g->qts, REGS + VTD_REG_FRCD + 12, 1u << 31);
 }
 
@@ -210,8 +116,8 @@ static void test_reset(void)
             calls = h.ref->calls + 1;
             w.strict = true;
         }
-        expect(&w, IOVA, 0);
-        expect(&w, PAGE_A, PAGE_A);
+        work_expect(&w, IOVA, 0);
+        work_expect(&w, PAGE_A, PAGE_A);
         good_work(&h);
     }
     g_assert_cmpint(calls, >, 1);
@@ -300,10 +206,10 @@ static void test_no_blocking(void)
     two_pages_change(&h);
     resets = host_calls(&h, REF_DEVICE, VFIO_DEVICE_RESET);
     host_fail(&h, ANY_CALL, 0, FOR_EVER, EBUSY);
-    g_assert_false(is_stopped(&h));
+    g_assert_false(host_is_stopped(&h));
     qtest_writeq(h.g.qts, PASID_TABLE, 0);
     guest_submit(&h.g, (uint64_t)DID << 16 | 1 << 4 | 7, 0);
-    g_assert_true(is_stopped(&h));
+    g_assert_true(host_is_stopped(&h));
     g_assert_cmpint(host_calls(&h, REF_DEVICE, VFIO_DEVICE_RESET), ==,
                     resets + 1);
     host_finish(&h);

@@ -7,7 +7,7 @@
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "qobject/qnum.h"
-#include "reference-host.h"
+#include "reference-host-pasid.h"
 
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
@@ -15,57 +15,6 @@
 
 #define WITH_PASIDS HOST_NESTED ",pasid-bits=20"
 #define PASID 5u
-#define PASID_DID 9u
-/* First-stage tables of the PASID. */
-#define PASID_TABLES 0x1a0000ull
-
-enum { PC_DOMAIN = 0, PC_PASID = 1, PC_GLOBAL = 3 };
-
-static void put_entry(Host *h, uint32_t pasid, unsigned pgtt, unsigned did,
-                      uint64_t tables)
-{
-    uint64_t at = PASID_TABLE + pasid * 64;
-
-    qtest_writeq(h->g.qts, at + 8, did);
-    qtest_writeq(h->g.qts, at + 16, tables);
-    qtest_writeq(h->g.qts, at, pgtt << 6 | 2 << 2 | VTD_PASID_P);
-}
-
-static void clear_entry(Host *h, uint32_t pasid)
-{
-    qtest_writeq(h->g.qts, PASID_TABLE + pasid * 64, 0);
-}
-
-static void invalidate_pasid_cache(Host *h, unsigned granularity,
-                                   uint32_t pasid)
-{
-    guest_submit(&h->g,
-                 (uint64_t)pasid << 32 | (uint64_t)PASID_DID << 16 |
-                     granularity << 4 | 7,
-                 0);
-    guest_wait(&h->g);
-}
-
-/* What the device's requests carry from now on. */
-static void use_pasid(Host *h, uint32_t pasid)
-{
-    qpci_io_writel(h->g.dev, h->g.bar, REF_BAR_PASID,
-                   REF_DMA_HAS_PASID | pasid);
-}
-
-static void use_no_pasid(Host *h)
-{
-    qpci_io_writel(h->g.dev, h->g.bar, REF_BAR_PASID, 0);
-}
-
-static GuestTables pasid_tables(void)
-{
-    GuestTables p = guest_first_stage(0);
-
-    p.top = PASID_TABLES;
-    p.free = PASID_TABLES + 0x1000;
-    return p;
-}
 
 /* Requests without PASID at PAGE_A; nothing for PASIDs yet. */
 static void start(Host *h, const char *iommu)
@@ -84,29 +33,14 @@ static void start(Host *h, const char *iommu)
 /* And PASID at PAGE_B. */
 static GuestTables start_with_pasid(Host *h)
 {
-    GuestTables p = pasid_tables();
+    GuestTables p = host_pasid_tables();
 
     start(h, WITH_PASIDS);
     guest_map(&h->g, &p, IOVA, PAGE_B);
-    put_entry(h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
-    invalidate_pasid_cache(h, PC_PASID, PASID);
+    host_pasid_entry(h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
+    host_pasid_invalidate(h, PC_PASID, PASID);
     g_assert_cmpint(h->ref->live[REF_PASID], ==, 1);
     return p;
-}
-
-static void assert_pasid_refused(Host *h, uint32_t pasid)
-{
-    uint64_t value;
-
-    use_pasid(h, pasid);
-    g_assert_cmpint(guest_dma_write(&h->g, IOVA, 1), ==, SVA_EP_ERR_WRITE);
-    g_assert_cmpint(guest_dma_read(&h->g, IOVA, &value), ==, SVA_EP_ERR_READ);
-}
-
-static void assert_pasid_maps(Host *h, uint32_t pasid, uint64_t page)
-{
-    use_pasid(h, pasid);
-    guest_assert_maps(&h->g, IOVA + 0x238, page + 0x238);
 }
 
 static void test_own_tables(void)
@@ -114,10 +48,10 @@ static void test_own_tables(void)
     Host h = host_new("");
 
     start_with_pasid(&h);
-    assert_pasid_maps(&h, PASID, PAGE_B);
-    use_no_pasid(&h);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
+    host_use_no_pasid(&h);
     guest_assert_maps(&h.g, IOVA, PAGE_A);
-    assert_pasid_refused(&h, PASID + 1);
+    host_assert_pasid_refused(&h, PASID + 1);
     host_finish(&h);
 }
 
@@ -151,17 +85,17 @@ static void test_invalidation(void)
     const uint64_t page_of_pasid = (uint64_t)PASID << 32 |
                                    (uint64_t)PASID_DID << 16 | 3 << 4 | 6;
 
-    assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
     guest_map(&h.g, &p, IOVA, PAGE_C);
-    assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
     /* Another PASID's, another domain's: not its own. */
     guest_submit(&h.g, page_of_pasid + (1ull << 32), IOVA);
     guest_submit(&h.g, page_of_pasid + (1ull << 16), IOVA);
     guest_wait(&h.g);
-    assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
     guest_submit(&h.g, page_of_pasid, IOVA);
     guest_wait(&h.g);
-    assert_pasid_maps(&h, PASID, PAGE_C);
+    host_assert_pasid_maps(&h, PASID, PAGE_C);
     host_finish(&h);
 }
 
@@ -170,13 +104,13 @@ static void check_removed(unsigned granularity)
     Host h = host_new("");
 
     start_with_pasid(&h);
-    assert_pasid_maps(&h, PASID, PAGE_B);
-    clear_entry(&h, PASID);
-    invalidate_pasid_cache(&h, granularity, PASID);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
+    host_pasid_clear(&h, PASID);
+    host_pasid_invalidate(&h, granularity, PASID);
+    host_assert_pasid_refused(&h, PASID);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
     g_assert_cmpint(h.ref->live[REF_NESTED], ==, 1);
-    use_no_pasid(&h);
+    host_use_no_pasid(&h);
     guest_assert_maps(&h.g, IOVA, PAGE_A);
     host_finish(&h);
 }
@@ -196,16 +130,16 @@ static void check_added(unsigned granularity)
     uint32_t attaches;
 
     start_with_pasid(&h);
-    p = pasid_tables();
+    p = host_pasid_tables();
     attaches = host_calls(&h, REF_DEVICE, VFIO_DEVICE_ATTACH_IOMMUFD_PT);
-    put_entry(&h, 0x3f, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
+    host_pasid_entry(&h, 0x3f, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
     guest_map(&h.g, &p, IOVA, PAGE_B);
-    invalidate_pasid_cache(&h, granularity, 0);
+    host_pasid_invalidate(&h, granularity, 0);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 2);
     g_assert_cmpint(host_calls(&h, REF_DEVICE, VFIO_DEVICE_ATTACH_IOMMUFD_PT),
                     ==, attaches + 1);
-    assert_pasid_maps(&h, PASID, PAGE_B);
-    assert_pasid_maps(&h, 0x3f, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, 0x3f, PAGE_B);
     host_finish(&h);
 }
 
@@ -220,13 +154,13 @@ static void test_changed(void)
     Host h = host_new("");
 
     start_with_pasid(&h);
-    assert_pasid_maps(&h, PASID, PAGE_B);
-    put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
-    assert_pasid_maps(&h, PASID, PAGE_A);
-    put_entry(&h, PASID, VTD_PGTT_PASS_THROUGH, PASID_DID, 0);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
-    use_pasid(&h, PASID);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
+    host_pasid_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
+    host_assert_pasid_maps(&h, PASID, PAGE_A);
+    host_pasid_entry(&h, PASID, VTD_PGTT_PASS_THROUGH, PASID_DID, 0);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
+    host_use_pasid(&h, PASID);
     guest_assert_maps(&h.g, PAGE_C, PAGE_C);
     g_assert_cmpint(h.ref->live[REF_NESTED], ==, 1);
     host_finish(&h);
@@ -244,7 +178,7 @@ static void put_second_stage(Host *h, unsigned pgtt)
     qtest_writeq(h->g.qts, at + 16, PASID_TABLES);
     qtest_writeq(h->g.qts, at,
                  SS_TABLES | pgtt << 6 | 2 << 2 | VTD_PASID_P);
-    invalidate_pasid_cache(h, PC_PASID, PASID);
+    host_pasid_invalidate(h, PC_PASID, PASID);
 }
 
 static void invalidate_second_stage(Host *h, uint64_t iova)
@@ -263,7 +197,7 @@ static void test_second_stage(void)
     guest_map(&h.g, &p, IOVA, PAGE_B);
     guest_map(&h.g, &p, IOVA + 0x1000, PAGE_C);
     put_second_stage(&h, VTD_PGTT_SECOND_STAGE);
-    use_pasid(&h, PASID);
+    host_use_pasid(&h, PASID);
     guest_assert_maps(&h.g, IOVA + 0x238, PAGE_B + 0x238);
     guest_assert_maps(&h.g, IOVA + 0x1238, PAGE_C + 0x238);
     g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==, 0);
@@ -276,11 +210,11 @@ static void test_second_stage(void)
     guest_assert_maps(&h.g, IOVA + 0x1000, PAGE_C);
     qtest_writeq(h.g.qts, guest_entry(&h.g, &p, IOVA, 1), 0);
     invalidate_second_stage(&h, IOVA);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     guest_assert_maps(&h.g, IOVA + 0x1000, PAGE_C);
 
-    clear_entry(&h, PASID);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    host_pasid_clear(&h, PASID);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
     host_finish(&h);
 }
@@ -302,7 +236,7 @@ static void test_second_stage_holes(void)
     qtest_writeq(h.g.qts, guest_entry(&h.g, &p, 0xfee00000, 2),
                  (PAGE_A & ~0x1fffffull) | 0x83);
     put_second_stage(&h, VTD_PGTT_SECOND_STAGE);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     guest_assert_maps(&h.g, 0xfedff000, (PAGE_A & ~0x1fffffull) + 0x1ff000);
     guest_assert_maps(&h.g, 0xfef00000, (PAGE_A & ~0x1fffffull) + 0x100000);
     g_assert_cmpint(guest_dma_read(&h.g, 0xfee00000, &value), ==,
@@ -313,7 +247,7 @@ static void test_second_stage_holes(void)
 static void test_nested(void)
 {
     Host h = host_new("");
-    GuestTables fs = pasid_tables(), ss;
+    GuestTables fs = host_pasid_tables(), ss;
 
     start_with_pasid(&h);
     fs.moved = MOVED;
@@ -322,10 +256,10 @@ static void test_nested(void)
     guest_map_moved(&h.g, &ss, PASID_TABLES);
     guest_map(&h.g, &ss, PAGE_B, PAGE_C);
     put_second_stage(&h, VTD_PGTT_NESTED);
-    assert_pasid_maps(&h, PASID, PAGE_C);
+    host_assert_pasid_maps(&h, PASID, PAGE_C);
     guest_map(&h.g, &ss, PAGE_B, PAGE_A);
     invalidate_second_stage(&h, PAGE_B);
-    assert_pasid_maps(&h, PASID, PAGE_A);
+    host_assert_pasid_maps(&h, PASID, PAGE_A);
     host_finish(&h);
 }
 
@@ -339,13 +273,13 @@ static void test_second_stage_stuck(void)
     p = guest_second_stage();
     guest_map(&h.g, &p, IOVA, PAGE_B);
     put_second_stage(&h, VTD_PGTT_SECOND_STAGE);
-    assert_pasid_maps(&h, PASID, PAGE_B);
+    host_assert_pasid_maps(&h, PASID, PAGE_B);
     qtest_writeq(h.g.qts, guest_entry(&h.g, &p, IOVA, 1), 0);
     host_fail(&h, IOMMU_IOAS_UNMAP, 0, 1, EIO);
     guest_submit(&h.g, (uint64_t)PASID_DID << 16 | 3 << 4 | 2, IOVA);
     g_assert_cmphex(guest_reg32(&h.g, VTD_REG_FSTS), ==, VTD_FSTS_IQE);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     host_fail_nothing(&h);
     host_finish(&h);
 }
@@ -360,14 +294,14 @@ static void test_all_gone(void)
     guest_submit(&h.g, 1 << 4 | 1, 0); /* context cache, global */
     guest_wait(&h.g);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     host_finish(&h);
 
     h = host_new("");
     start_with_pasid(&h);
     qtest_writel(h.g.qts, REGS + VTD_REG_GCMD, VTD_GCMD_QIE);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
-    assert_pasid_refused(&h, PASID);
+    host_assert_pasid_refused(&h, PASID);
     host_finish(&h);
 
     h = host_new("");
@@ -384,16 +318,16 @@ static void test_refused(void)
     Host h = host_new("");
 
     start(&h, WITH_PASIDS);
-    put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+    host_pasid_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
     host_fail(&h, VFIO_DEVICE_ATTACH_IOMMUFD_PT, 0, 1, EBUSY);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
     g_assert_cmpint(h.ref->live[REF_NESTED], ==, 1);
     g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_FR),
                     ==, 0x5b);
     host_fail_nothing(&h);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
-    assert_pasid_maps(&h, PASID, PAGE_A);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
+    host_assert_pasid_maps(&h, PASID, PAGE_A);
     host_finish(&h);
 }
 
@@ -416,35 +350,25 @@ static void test_many(void)
         qtest_writeq(h.g.qts, PASID_DIR + (FIRST / 64 + i) * 8,
                      (tables + i * 4096) | VTD_PDIR_P);
     }
-    invalidate_pasid_cache(&h, PC_GLOBAL, 0);
+    host_pasid_invalidate(&h, PC_GLOBAL, 0);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, LIMIT);
-    assert_pasid_maps(&h, FIRST, PAGE_A);
-    assert_pasid_maps(&h, FIRST + LIMIT - 1, PAGE_A);
-    assert_pasid_refused(&h, FIRST + LIMIT);
+    host_assert_pasid_maps(&h, FIRST, PAGE_A);
+    host_assert_pasid_maps(&h, FIRST + LIMIT - 1, PAGE_A);
+    host_assert_pasid_refused(&h, FIRST + LIMIT);
     /* The guest is told when it asks for one more... */
-    invalidate_pasid_cache(&h, PC_PASID, FIRST + LIMIT);
+    host_pasid_invalidate(&h, PC_PASID, FIRST + LIMIT);
     g_assert_cmphex(vtd_get(guest_reg64(&h.g, VTD_REG_FRCD + 8), VTD_FRCD_FR),
                     ==, 0x5b);
     /* ...and gets it in place of another. */
     qtest_writeq(h.g.qts, tables, 0);
-    invalidate_pasid_cache(&h, PC_PASID, FIRST);
-    invalidate_pasid_cache(&h, PC_PASID, FIRST + LIMIT);
+    host_pasid_invalidate(&h, PC_PASID, FIRST);
+    host_pasid_invalidate(&h, PC_PASID, FIRST + LIMIT);
     g_assert_cmpint(h.ref->live[REF_PASID], ==, LIMIT);
-    assert_pasid_maps(&h, FIRST + LIMIT, PAGE_A);
+    host_assert_pasid_maps(&h, FIRST + LIMIT, PAGE_A);
     host_finish(&h);
 }
 
 /* --- What the user sees of it --------------------------------------------- */
-
-static QObject *property(Host *h, const char *name)
-{
-    g_autoptr(QDict) reply = qtest_qmp(
-        h->g.qts,
-        "{ 'execute': 'qom-get', 'arguments': { 'path': "
-        "'/machine/peripheral-anon/device[0]', 'property': %s } }", name);
-
-    return qobject_ref(qdict_get(reply, "return"));
-}
 
 static void assert_binding(QDict *b, int64_t pasid, const char *state,
                            int64_t domain, int64_t table)
@@ -462,7 +386,7 @@ static void test_query_devices(void)
     QDict *d;
 
     start_with_pasid(&h);
-    list = qobject_to(QList, property(&h, "x-host-devices"));
+    list = qobject_to(QList, host_property(&h, "x-host-devices"));
     g_assert_cmpint(qlist_size(list), ==, 1);
     d = qobject_to(QDict, qlist_peek(list));
     g_assert_cmpstr(qdict_get_str(d, "backend"), ==, "iommufd");
@@ -480,7 +404,7 @@ static void test_query_devices(void)
 
 static void assert_hwpts(Host *h, int64_t count)
 {
-    g_autoptr(QNum) hwpts = qobject_to(QNum, property(h, "x-host-hwpts"));
+    g_autoptr(QNum) hwpts = qobject_to(QNum, host_property(h, "x-host-hwpts"));
 
     g_assert_cmpint(qnum_get_int(hwpts), ==, count);
     g_assert_cmpint(h->ref->live[REF_NESTED], ==, count);
@@ -492,12 +416,12 @@ static void test_query_hwpts(void)
 
     start_with_pasid(&h);
     assert_hwpts(&h, 2);
-    clear_entry(&h, PASID);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    host_pasid_clear(&h, PASID);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
     assert_hwpts(&h, 1);
-    put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+    host_pasid_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
     host_fail(&h, IOMMU_HWPT_ALLOC, 0, 1, ENOMEM);
-    invalidate_pasid_cache(&h, PC_PASID, PASID);
+    host_pasid_invalidate(&h, PC_PASID, PASID);
     assert_hwpts(&h, 1);
     host_finish(&h);
 }
@@ -520,7 +444,7 @@ static void test_query_features(void)
     QDict *all;
 
     host_start(&h, WITH_PASIDS ",rps=off");
-    all = qobject_to(QDict, property(&h, "x-features"));
+    all = qobject_to(QDict, host_property(&h, "x-features"));
     assert_feature(all, "srs", true, "by default: with nested=on");
     assert_feature(all, "rps", false, "set by property");
     assert_feature(all, "eafs", false, "the host of VFIO");
@@ -604,8 +528,8 @@ static void test_no_capability(void)
         g_test_message("%s on %s", without[i].iommu, without[i].host);
         start(&h, without[i].iommu);
         g_assert_cmphex(pasid_capability(&h), ==, 0);
-        put_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
-        invalidate_pasid_cache(&h, PC_PASID, PASID);
+        host_pasid_entry(&h, PASID, VTD_PGTT_FIRST_STAGE, PASID_DID, FS_TABLES);
+        host_pasid_invalidate(&h, PC_PASID, PASID);
         g_assert_cmpint(h.ref->live[REF_PASID], ==, 0);
         guest_assert_maps(&h.g, IOVA, PAGE_A);
         host_finish(&h);

@@ -486,7 +486,7 @@ static void test_requirements(void)
     check_without(&h, 0, VTD_ECAP_SMTS, "has scalable mode (ECAP.SMTS)");
     check_without(&h, 0, VTD_ECAP_NEST, "has nested translation (ECAP.NEST)");
     check_without(&h, 0, VTD_ECAP_SSTS,
-                  "does not have second-stage translation (ECAP.SSTS)");
+                  "lacks second-stage translation (ECAP.SSTS)");
     check_without(&h, 0, VTD_ECAP_FSTS,
                   "has first-stage translation (ECAP.FSTS)");
     check_without(&h, VTD_CAP_FS1GP, 0,
@@ -502,7 +502,7 @@ static void test_requirements(void)
     check_refused(&h, "hw-type 2\n", "the host's IOMMU is of type 2");
     /* A call that one would miss only later. */
     check_refused(&h, "without IOMMU_HWPT_INVALIDATE\n",
-                  "does not have invalidation of first-stage translations "
+                  "lacks invalidation of first-stage translations "
                   "(IOMMU_HWPT_INVALIDATE: ");
     check_refused(&h, "without IOMMU_HWPT_ALLOC\n", "Failed to allocate hwpt");
     h.ref->config[0] = 0;

@@ -185,28 +185,55 @@ static void test_second_record(void)
     guest_finish(&g);
 }
 
-static void check_refused(const char *from, const char *to)
+/* The machine that is to take it says @wanted, of the features that differ. */
+static void check_refused(const char *from, const char *to,
+                          const char *wanted)
 {
     Route r = route_new();
     Guest g = guest_start(from);
-    QTestState *qts = start_incoming(&r, to);
+    g_autofree char *log = g_strdup_printf("%s/log", r.dir);
+    g_autofree char *text = NULL;
+    g_autofree char *into_log = g_strdup_printf("%s 2>%s ", to, log);
+    QTestState *qts = start_incoming(&r, into_log);
 
     qtest_set_expected_status(qts, 1);
     send_to(&g, &r);
     qtest_wait_qemu(qts);
     qtest_quit(qts);
     guest_finish(&g);
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    g_test_message("%s", text);
+    g_assert_nonnull(strstr(text, wanted));
+    unlink(log);
     route_free(&r);
 }
 
 static void test_other_capabilities(void)
 {
-    check_refused(LEGACY, "-device intel-iommu,caching-mode=on ");
-    check_refused(LEGACY, "-device intel-iommu,aw-bits=39 ");
-    check_refused(FIRST_STAGE, NESTED);
-    check_refused(SECOND_STAGE, LEGACY);
-    check_refused(NESTED, NESTED_WITH(",fault-records=1"));
-    check_refused(NESTED, NESTED_WITH(",ssads=off"));
+    check_refused(LEGACY, "-device intel-iommu,caching-mode=on ",
+                  "caching mode (CAP.CM) is off there and on here (with "
+                  "caching-mode=on");
+    check_refused(LEGACY, "-device intel-iommu,aw-bits=39 ",
+                  "the width of addresses (CAP.MGAW) is another one there");
+    check_refused(FIRST_STAGE, NESTED,
+                  "nested translation (ECAP.NEST) is off there and on here");
+    check_refused(SECOND_STAGE, LEGACY,
+                  "scalable mode (ECAP.SMTS) is on there and off here");
+    check_refused(NESTED, NESTED_WITH(",fault-records=1"), "(CAP)");
+    check_refused(NESTED, NESTED_WITH(",ssads=off"),
+                  "(ECAP.SSADS) is on there and off here (set by property)");
+}
+
+/* What "auto" came to counts, not that both sides were left to it. */
+static void test_frozen(void)
+{
+    check_refused("-device intel-iommu,nested=auto,x-flts=off ",
+                  "-device intel-iommu,nested=auto ",
+                  "first-stage translation (ECAP.FSTS) is off there and on "
+                  "here (by default)");
+    check_refused("-device intel-iommu,nested=auto,pasid-bits=16 ",
+                  "-device intel-iommu,nested=auto,pasid-bits=auto ",
+                  "PASIDs (ECAP.PASID, PSS) is another one there");
 }
 
 /* Once the only job there is has done its work. */
@@ -310,6 +337,7 @@ int main(int argc, char **argv)
     qtest_add_func("/intel-iommu/migration/fault", test_fault);
     qtest_add_func("/intel-iommu/migration/second-record",
                    test_second_record);
+    qtest_add_func("/intel-iommu/migration/frozen", test_frozen);
     qtest_add_func("/intel-iommu/migration/other-capabilities",
                    test_other_capabilities);
     qtest_add_func("/intel-iommu/migration/snapshot", test_snapshot);

@@ -81,6 +81,15 @@ static const struct {
     { SVM, 0x81d2008c222f0606, 0x00018d9a20f00f4e },
     { SVM ",prs=off,nwfs=off", 0x81d2008c222f0606, 0x0001899800f00f4e },
     { "scalable-mode=on,ssads=on", CAP_DEFAULT, 0x0000680080f00f4a },
+    /* Stages that are not given follow nested=auto. */
+    { "nested=auto", 0x81e4078c222f0606, 0x0003e80484f00f4a },
+    { "nested=auto,x-flts=off", 0x80e4078c222f0606, 0x0003680080f00f4a },
+    { "nested=auto,aw-bits=39", 0x80db078c22260206, 0x0003680080f00f4a },
+    { "nested=auto,scalable-mode=off", 0x80e4078c222f0606, ECAP_DEFAULT },
+    { "nested=auto,pasid-bits=auto", 0x81e4078c222f0606, 0x0003e99c84f00f4a },
+    { "pasid-bits=auto,svm=auto", CAP_DEFAULT, ECAP_DEFAULT },
+    { "scalable-mode=on,fsts=on,device-iotlb=on,pasid-bits=auto,svm=auto",
+      0x81d2008c222f0606, 0x00018d9a20f00f4e },
 };
 
 static void test_reported(void)
@@ -241,6 +250,9 @@ static const struct {
       "device-iotlb=on,svm=on", "pasid-bits=N" },
     { "-machine q35 -device intel-iommu,scalable-mode=on,fsts=on,"
       "pasid-bits=20,svm=on", "device-iotlb=on" },
+    { "-machine q35 -device intel-iommu,pasid=on", "pasid=on needs PASIDs" },
+    { "-machine q35 -device intel-iommu,nested=perhaps",
+      "'nested' expects 'on', 'off' or 'auto'" },
     { "-machine q35 -device intel-iommu,fault-records=9",
       "fault-records must be between 1 and 8" },
     { "-machine q35 -device intel-iommu,fs1gp=maybe", "fs1gp" },

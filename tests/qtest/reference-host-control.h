@@ -20,7 +20,12 @@
 
 #define REF_IOMMUFD_FD 300
 #define REF_DEVICE_FD 310 /* and the following ones: each one more opening */
-#define REF_DEVICE_FDS 4
+#define REF_DEVICE_FDS 5  /* ...but the last one, which is of another device */
+#define REF_SECOND_FD (REF_DEVICE_FD + REF_DEVICE_FDS - 1)
+
+/* The other one, in /dev/vfio/devices and /dev/vfio. */
+#define REF_SECOND_NAME "vfio1"
+#define REF_SECOND_GROUP "8"
 
 /*
  * One register that the passed-through device has and the sva-endpoint lacks:
@@ -67,6 +72,7 @@ typedef struct RefInjection {
     uint32_t spares_ioas; /* calls that map and unmap in this one pass */
     uint32_t done; /* array calls: entries that take effect before the error */
     uint32_t silent; /* array calls: the error leaves the count as it was */
+    uint32_t spares_maps; /* calls that map and unmap in a container pass */
 } RefInjection;
 
 typedef struct RefCall {

@@ -26,17 +26,27 @@ static const char *library(void)
  * As below /sys, as far as QEMU looks; the number is that of /dev/null.  It
  * lies beside the library, where a test that fails leaves it.
  */
+static void make_device(const char *top, const char *name, const char *number)
+{
+    g_autofree char *folder = g_build_filename(top, "vfio-dev", name, NULL);
+    g_autofree char *dev = g_build_filename(folder, "dev", NULL);
+    g_autofree char *group = g_build_filename(top, "iommu_group", NULL);
+    g_autofree char *target = g_build_filename("..", "iommu_groups", number,
+                                               NULL);
+
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(dev, "1:3\n", -1, NULL));
+    g_assert_cmpint(symlink(target, group), ==, 0);
+}
+
 static char *make_sysfs(void)
 {
     g_autofree char *beside = g_path_get_dirname(library());
     char *top = g_mkdtemp(g_build_filename(beside, "run-XXXXXX", NULL));
-    g_autofree char *folder = g_build_filename(top, "vfio-dev", "vfio0", NULL);
-    g_autofree char *dev = g_build_filename(folder, "dev", NULL);
-    g_autofree char *group = g_build_filename(top, "iommu_group", NULL);
+    g_autofree char *second = g_build_filename(top, "second", NULL);
 
-    g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
-    g_assert_true(g_file_set_contents(dev, "1:3\n", -1, NULL));
-    g_assert_cmpint(symlink("../iommu_groups/7", group), ==, 0);
+    make_device(top, "vfio0", "7");
+    make_device(second, REF_SECOND_NAME, REF_SECOND_GROUP);
     return top;
 }
 
@@ -91,28 +101,54 @@ static void find_device(Host *h, int devfn)
     h->g.bar = qpci_iomap(h->g.dev, SVA_EP_BAR_REGS, NULL);
 }
 
-static char *cold_arguments(const char *iommu)
+char *host_devices(const Host *h, HostDevice first, HostDevice second)
 {
-    return g_strdup_printf(MACHINE "%s -object iommufd,id=iommufd0,fd=%d "
-                           "-device vfio-pci,fd=%d,iommufd=iommufd0,addr=4",
-                           iommu, REF_IOMMUFD_FD, REF_DEVICE_FD);
+    GString *text = g_string_new(NULL);
+    const HostDevice devices[] = { first, second };
+
+    if (first == HOST_BY_IOMMUFD || second == HOST_BY_IOMMUFD) {
+        g_string_append_printf(text, "-object iommufd,id=iommufd0,fd=%d",
+                               REF_IOMMUFD_FD);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(devices); i++) {
+        if (devices[i] == HOST_BY_IOMMUFD) {
+            g_string_append_printf(text, " -device vfio-pci,fd=%d,"
+                                   "iommufd=iommufd0,addr=%u",
+                                   i ? REF_SECOND_FD : REF_DEVICE_FD, 4 + i);
+        } else if (devices[i] == HOST_BY_CONTAINER) {
+            g_string_append_printf(text, " -device vfio-pci,sysfsdev=%s%s,"
+                                   "addr=%u",
+                                   h->sysfs, i ? "/second" : "", 4 + i);
+        }
+    }
+    return g_string_free(text, false);
+}
+
+void host_start_devices(Host *h, const char *iommu, HostDevice first,
+                        HostDevice second)
+{
+    g_autofree char *devices = host_devices(h, first, second);
+    g_autofree char *arguments = g_strdup_printf(MACHINE "%s %s", iommu,
+                                                 devices);
+
+    start(h, arguments);
+    find_device(h, SID);
 }
 
 void host_start(Host *h, const char *iommu)
 {
-    g_autofree char *arguments = cold_arguments(iommu);
-
-    start(h, arguments);
-    find_device(h, SID);
+    host_start_devices(h, iommu, HOST_BY_IOMMUFD, HOST_NO_DEVICE);
 }
 
 void host_start_container(Host *h, const char *iommu)
 {
-    g_autofree char *arguments = g_strdup_printf(
-        MACHINE "%s -device vfio-pci,sysfsdev=%s,addr=4", iommu, h->sysfs);
+    host_start_devices(h, iommu, HOST_BY_CONTAINER, HOST_NO_DEVICE);
+}
 
-    start(h, arguments);
-    find_device(h, SID);
+void host_use_device(Host *h, int devfn)
+{
+    g_free(h->g.dev);
+    find_device(h, devfn);
 }
 
 void host_reset(Host *h)
@@ -124,12 +160,14 @@ void host_reset(Host *h)
     find_device(h, SID);
 }
 
-char *host_start_refused(Host *h, const char *iommu)
+char *host_devices_refused(Host *h, const char *iommu, HostDevice first,
+                           HostDevice second)
 {
-    g_autofree char *arguments = cold_arguments(iommu);
+    g_autofree char *devices = host_devices(h, first, second);
     g_autofree char *command =
-        g_strdup_printf("%s %s -display none -accel qtest",
-                        g_getenv("QTEST_QEMU_BINARY"), arguments);
+        g_strdup_printf("timeout 60 %s " MACHINE "%s %s -display none "
+                        "-accel qtest",
+                        g_getenv("QTEST_QEMU_BINARY"), iommu, devices);
     char *message = NULL;
     int status;
 
@@ -140,6 +178,27 @@ char *host_start_refused(Host *h, const char *iommu)
     g_assert_true(WIFEXITED(status));
     g_assert_cmpint(WEXITSTATUS(status), ==, 1);
     return message;
+}
+
+char *host_start_refused(Host *h, const char *iommu)
+{
+    return host_devices_refused(h, iommu, HOST_BY_IOMMUFD, HOST_NO_DEVICE);
+}
+
+char *host_start_container_refused(Host *h, const char *iommu)
+{
+    return host_devices_refused(h, iommu, HOST_BY_CONTAINER, HOST_NO_DEVICE);
+}
+
+QObject *host_property(const Host *h, const char *name)
+{
+    g_autoptr(QDict) reply = qtest_qmp(
+        h->g.qts,
+        "{ 'execute': 'qom-get', 'arguments': { 'path': "
+        "'/machine/peripheral-anon/device[0]', 'property': %s } }", name);
+
+    g_assert_true(qdict_haskey(reply, "return"));
+    return qobject_ref(qdict_get(reply, "return"));
 }
 
 void host_start_port(Host *h, const char *iommu)
@@ -155,12 +214,8 @@ void host_start_port(Host *h, const char *iommu)
     qpci_device_enable(h->port);
 }
 
-char *host_plug(Host *h)
+static char *error_of(QDict *answer)
 {
-    QDict *answer = qtest_qmp(h->g.qts,
-        "{'execute': 'device_add', 'arguments': {'driver': 'vfio-pci', "
-        "'id': 'dev', 'bus': 'rp', 'addr': '0', 'sysfsdev': %s, "
-        "'iommufd': 'iommufd0'}}", h->sysfs);
     char *text = NULL;
 
     if (qdict_haskey(answer, "error")) {
@@ -169,6 +224,22 @@ char *host_plug(Host *h)
     }
     qobject_unref(answer);
     return text;
+}
+
+char *host_plug(Host *h)
+{
+    return error_of(qtest_qmp(h->g.qts,
+        "{'execute': 'device_add', 'arguments': {'driver': 'vfio-pci', "
+        "'id': 'dev', 'bus': 'rp', 'addr': '0', 'sysfsdev': %s, "
+        "'iommufd': 'iommufd0'}}", h->sysfs));
+}
+
+char *host_plug_container(Host *h)
+{
+    return error_of(qtest_qmp(h->g.qts,
+        "{'execute': 'device_add', 'arguments': {'driver': 'vfio-pci', "
+        "'id': 'dev', 'bus': 'rp', 'addr': '0', 'sysfsdev': %s}}",
+        h->sysfs));
 }
 
 static void set_slot(Host *h, uint16_t control)

@@ -9,6 +9,7 @@
 
 #include "vtd-guest.h"
 #include "reference-host-control.h"
+#include "qobject/qobject.h"
 
 #define HOST_NESTED "-device intel-iommu,scalable-mode=on,fsts=on,nested=on"
 /* What is shown although no device is there yet, no device has. */
@@ -26,23 +27,48 @@ typedef struct Host {
 /* The shared file; @config as in tests/host/control.c. */
 Host host_new(const char *config);
 
+/* How a device is passed through, if it is. */
+typedef enum HostDevice {
+    HOST_NO_DEVICE,
+    HOST_BY_IOMMUFD,
+    HOST_BY_CONTAINER,
+} HostDevice;
+
+/* The devices in slots 4 and 5, for QEMU's command line; to be freed. */
+char *host_devices(const Host *h, HostDevice first, HostDevice second);
+
+/* A machine with them from its start; the first one is the guest's. */
+void host_start_devices(Host *h, const char *iommu, HostDevice first,
+                        HostDevice second);
+
 /* A machine with the device in slot 4 from its start, given by descriptors. */
 void host_start(Host *h, const char *iommu);
 
 /* The same by VFIO group and container, and with no iommufd. */
 void host_start_container(Host *h, const char *iommu);
 
+/* The device at @devfn of the root bus becomes the one that the guest works
+ * with. */
+void host_use_device(Host *h, int devfn);
+
 /* The machine is reset, and the device found and enabled anew. */
 void host_reset(Host *h);
 
 /* The message of a QEMU that exits with an error instead; to be freed. */
 char *host_start_refused(Host *h, const char *iommu);
+char *host_devices_refused(Host *h, const char *iommu, HostDevice first,
+                           HostDevice second);
+char *host_start_container_refused(Host *h, const char *iommu);
+
+/* A property of the unit, the first device of the command line. */
+QObject *host_property(const Host *h, const char *name);
 
 /* A machine with an empty port in slot 4; @iommu: HOST_PORT... */
 void host_start_port(Host *h, const char *iommu);
 
 /* The device into the port; the error's text, or NULL. */
 char *host_plug(Host *h);
+char *host_plug_container(Host *h);
 
 /* The port gets power, the device its bus number and BARs. */
 void host_power_on(Host *h);

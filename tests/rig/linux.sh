@@ -18,10 +18,11 @@ l2_ended() {
     grep -qs '^L2-DONE' $L2_CONSOLE || ! kill -0 "$L2" 2>/dev/null
 }
 
-# boot_linux_guest WORK PROPERTIES DEVICE...: L2 with WORK to do, PROPERTIES of
-# its intel-iommu and these arguments, which give it what it works with.
+# boot_linux_guest WORDS PROPERTIES DEVICE...: L2 with WORDS on its kernel's
+# command line, PROPERTIES of its intel-iommu and these arguments, which give it
+# what it works with.
 boot_linux_guest() {
-    work=$1 properties=$2
+    words=$1 properties=$2
     shift 2
     echo "L2-STARTS"
     qemu -accel kvm -cpu host -machine q35,kernel-irqchip=split -m 256M \
@@ -29,7 +30,7 @@ boot_linux_guest() {
         -qmp unix:$QMP,server=on,wait=off \
         -device "intel-iommu,id=viommu,intremap=on,x-scalable-mode=on,$properties" \
         "$@" -kernel /rig/bzImage -initrd /rig/guest.initrd \
-        -append "console=ttyS0 panic=-1 no_timer_check work=$work" \
+        -append "console=ttyS0 panic=-1 no_timer_check $words" \
         >$L2_MESSAGES 2>&1 &
     L2=$!
 }
@@ -44,7 +45,7 @@ wait_linux_guest() {
 run_linux_guest() {
     NVME=$(find_class $NVME_CLASS) || return 1
     pass_through "$NVME"
-    boot_linux_guest disk x-flts=on,nested=on -object iommufd,id=iommufd0 \
+    boot_linux_guest work=disk x-flts=on,nested=on -object iommufd,id=iommufd0 \
         -device "vfio-pci,host=$NVME,iommufd=iommufd0"
     wait_linux_guest
 }
@@ -67,8 +68,12 @@ check() {
     fi
 }
 
+disk_sum() {
+    sed -n 's/.*\bdisk=\([0-9a-f]*\).*/\1/p' /proc/cmdline
+}
+
 test_linux_guest() {
-    sum=$(sed -n 's/.*\bdisk=\([0-9a-f]*\).*/\1/p' /proc/cmdline)
+    sum=$(disk_sum)
     check "the guest's driver came up" grep -q '^L2-DONE' /tmp/l2.text
     check "its disk is behind a translated domain" \
         test "$(l2_says L2-DOMAIN)" = DMA

@@ -138,7 +138,8 @@ static uint64_t compose_ecap(const VtdOptions *o)
         ecap |= o->first_stage ? VTD_ECAP_FSTS
                                : VTD_ECAP_SSTS | VTD_ECAP_SRS;
     }
-    if (o->nested) {
+    /* Hosts that hand out PASIDs have no place for the guest's second stage. */
+    if (o->nested && !o->virtual_commands) {
         ecap |= VTD_ECAP_SSTS | VTD_ECAP_NEST;
     }
     if (o->supervisor_requests) {

@@ -31,7 +31,7 @@ typedef struct VtdOptions {
     bool rid_pasid; /* RPS */
     bool page_requests; /* PRS, PDS */
     bool no_write_flag; /* NWFS */
-    bool virtual_commands; /* VCS */
+    bool virtual_commands; /* VCS, and no second stage with nested */
     uint8_t fault_records; /* NFR: 1..VTD_MAX_FAULT_RECORDS */
     uint8_t mask_order; /* MAMV: at most aw_bits - 12 */
 } VtdOptions;

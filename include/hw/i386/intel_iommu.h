@@ -51,11 +51,21 @@ typedef enum VtdFeature {
     VTD_FEATURE_NWFS,
     VTD_FEATURE_PASID,
     VTD_FEATURE_PRS,
+    VTD_FEATURE_VCS,
+    VTD_FEATURE_CM,
     VTD_FEATURES,
 } VtdFeature;
 
 /* Of pasid_bits: as many as all devices passed through have. */
 #define VTD_PASID_BITS_AUTO 0xff
+
+/* Interfaces of the host's kernel that a device can be nested by. */
+typedef enum VtdHostUapi {
+    VTD_HOST_UAPI_AUTO,
+    VTD_HOST_UAPI_IOMMUFD,
+    VTD_HOST_UAPI_VFIO2020,
+    VTD_HOST_UAPIS,
+} VtdHostUapi;
 
 /* The 0xfeexxxxx range as requesters see it: writes are interrupts. */
 typedef struct VtdInterruptWindow {
@@ -95,6 +105,7 @@ struct IntelIOMMUState {
     uint32_t guest_errors;      /* seen so far */
     VtdStream *stream;          /* the state in the form of migration */
     Notifier machine_done;
+    Error *migration_blocker;   /* with virtual commands from the start */
 
     /*
      * hw/i386/pc.c plugs passed-through devices only where this is set.  It
@@ -115,6 +126,8 @@ struct IntelIOMMUState {
     bool buggy_eim;
     bool pasid_mode;
     OnOffAuto svm;
+    int host_uapi; /* VtdHostUapi */
+    bool virtual_commands; /* needed by a device */
     bool forward_invalidation; /* off only to see tests fail */
     uint8_t pasid_bits;  /* or VTD_PASID_BITS_AUTO... */
     uint8_t pasid_limit; /* ...and what that comes to at present */

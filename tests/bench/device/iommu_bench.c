@@ -50,6 +50,9 @@ static void command(IommuBench *s, uint64_t number)
     case BENCH_CMD_NOTIFY:
         bench_notify(s);
         break;
+    case BENCH_CMD_PASIDS:
+        bench_make_pasids(s);
+        break;
     case BENCH_CMD_FILL:
         bench_fill(s);
         break;

@@ -78,6 +78,7 @@ void bench_run(BenchRun *run, uint64_t count);
 
 void bench_access(IommuBench *s);
 void bench_fill(IommuBench *s);
+void bench_make_pasids(IommuBench *s);
 
 /* The IOMMU's region that @s sees, referenced; NULL: it is not translated. */
 IOMMUMemoryRegion *bench_iommu_region(IommuBench *s);
@@ -97,8 +98,11 @@ void bench_threads(IommuBench *s);
 
 /* --- Requests with PASID -------------------------------------------------- */
 
-/* Each function makes what the PASID needs when it first meets it. */
 BenchPasids *bench_pasids_new(PCIDevice *dev);
+
+/* Make what the PASID needs, unless its first request does that. */
+void bench_pasid_make(BenchPasids *p, uint32_t pasid);
+
 bool bench_pasid_read(BenchPasids *p, uint32_t pasid, uint64_t addr,
                       void *buf, unsigned size);
 bool bench_pasid_translate(BenchPasids *p, uint32_t pasid, uint64_t addr,

@@ -186,6 +186,26 @@ void bench_access(IommuBench *s)
     bench_run_free(&run);
 }
 
+/*
+ * In one transaction: else QEMU renders every address space for each one that is
+ * added, and none of that is freed before this command is over.
+ */
+void bench_make_pasids(IommuBench *s)
+{
+    BenchRun run = bench_run_new(s);
+    uint64_t start = bench_thread_ns();
+
+    bench_count();
+    memory_region_transaction_begin();
+    for (uint32_t i = 0; i < run.pasids; i++) {
+        bench_pasid_make(run.pasids_of, run.pasid + i);
+    }
+    memory_region_transaction_commit();
+    bench_count();
+    *bench_reg(s, BENCH_NS) = bench_thread_ns() - start;
+    bench_run_free(&run);
+}
+
 void bench_fill(IommuBench *s)
 {
     uint64_t pages = *bench_reg(s, BENCH_PAGES);

@@ -39,6 +39,10 @@ BenchPasids *bench_pasids_new(PCIDevice *dev)
     return p;
 }
 
+void bench_pasid_make(BenchPasids *p, uint32_t pasid)
+{
+}
+
 bool bench_pasid_translate(BenchPasids *p, uint32_t pasid, uint64_t addr,
                            uint64_t *out)
 {

@@ -19,6 +19,7 @@
 #define BENCH_CMD_SHADOW 3  /* KICKS tail writes, before each one entries change */
 #define BENCH_CMD_THREADS 4 /* ACCESS on THREADS devices at once */
 #define BENCH_CMD_NOTIFY 5  /* from now on be told of NOTIFY */
+#define BENCH_CMD_PASIDS 7  /* make what PASIDS need that has to be made */
 #define BENCH_CMD_FILL 6    /* guest memory: give each of PAGES its number */
 
 /* FILL writes (page + 1) times this at the start of a page. */

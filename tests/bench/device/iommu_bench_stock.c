@@ -34,6 +34,11 @@ static VTDAddressSpace *space_of(BenchPasids *p, uint32_t pasid)
     return *space;
 }
 
+void bench_pasid_make(BenchPasids *p, uint32_t pasid)
+{
+    space_of(p, pasid);
+}
+
 bool bench_pasid_read(BenchPasids *p, uint32_t pasid, uint64_t addr,
                       void *buf, unsigned size)
 {

@@ -12,7 +12,7 @@
 
 /* Times of accesses: one bucket for each TICKS of the processor's counter. */
 #define BUCKETS 65536
-#define TICKS 16
+#define TICKS 2
 
 #define MAX_THREADS 2
 

@@ -26,8 +26,8 @@
 #define SVA_EP_BIND_ATS (1u << 0) /* with the device's own TLB */
 #define SVA_EP_BIND_PRI (1u << 1) /* ask for absent pages; needs ATS */
 
-/* Longest wait for a page, in milliseconds. */
-#define SVA_EP_BIND_TIMEOUT_MAX 10000
+/* Longest wait for a page, in milliseconds: emulated kernels are slow. */
+#define SVA_EP_BIND_TIMEOUT_MAX 60000
 
 struct sva_ep_bind {
     __u32 flags;

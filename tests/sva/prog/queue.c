@@ -132,14 +132,30 @@ bool queue_ended(const Queue *queue, uint32_t number)
     return status != SVA_EP_STATUS_BUSY;
 }
 
+/*
+ * Turns that are given up before a wait becomes a sleep, and the longest one in
+ * milliseconds: whoever has to bring a page for the device needs the processor,
+ * too, and there may be many that wait.
+ */
+#define TURNS 100
+#define LONGEST_PAUSE 32
+
 Result queue_wait(Queue *queue, uint32_t number)
 {
+    unsigned pause = 1;
+    unsigned turns = 0;
+
     while (!queue_ended(queue, number)) {
+        if (turns++ < TURNS) {
+            sched_yield();
+            continue;
+        }
         if (queue_state(queue) == SVA_EP_QSTATE_FAILED) {
             FAIL("the queue has failed with error %u",
                  *reg32(queue, SVA_EP_UQ_ERROR));
         }
-        sched_yield();
+        pause_for(pause);
+        pause = pause < LONGEST_PAUSE ? 2 * pause : LONGEST_PAUSE;
     }
     return queue->results[number % QUEUE_ENTRIES];
 }

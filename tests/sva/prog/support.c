@@ -56,10 +56,10 @@ static void look_after_children(void)
     }
 }
 
-void short_pause(void)
+void pause_for(unsigned milliseconds)
 {
     look_after_children();
-    nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    nanosleep(&(struct timespec){ .tv_nsec = milliseconds * 1000000l }, NULL);
 }
 
 /* --- Children --- */

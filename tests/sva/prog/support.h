@@ -46,15 +46,15 @@ _Noreturn void sva_fail(const char *file, int line, const char *format, ...)
             if (seconds() > deadline_) {                                    \
                 FAIL("has not come: %s", #condition);                       \
             }                                                               \
-            short_pause();                                                  \
+            pause_for(1);                                                   \
         }                                                                   \
     } while (0)
 
 double seconds(void);
 /* Whether the processor has a feature, by its name in /proc/cpuinfo. */
 bool has_flag(const char *name);
-/* A millisecond; fails when a child has failed. */
-void short_pause(void);
+/* Less than a second; fails when a child has failed. */
+void pause_for(unsigned milliseconds);
 
 /* --- Children --- */
 

@@ -138,6 +138,7 @@ TEST(the_device_reaches_the_highest_addresses_of_a_process)
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
                          0);
 
+    tap_note("%d levels of page tables", five_levels ? 5 : 4);
     MUST(page == hint);
     must_be_done(queue_fill(queue, page, WORD, PAGE));
     MUST_EQ(first_other(page, PAGE, WORD), PAGE);
