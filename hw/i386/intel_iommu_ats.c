@@ -197,6 +197,11 @@ static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
 
     vtd_drain_translating();
     source = source_of(dev, request, &spare);
+    if (vtd_translate_hit(unit, vtd_source_hit(unit, source), iova,
+                          access_of(request), &m)) {
+        set_result(&m, out);
+        return true;
+    }
     if (!vtd_translation_enabled(unit)) {
         /* There are no PASIDs then. */
         *out = (AtsTranslation){
@@ -207,7 +212,8 @@ static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
         };
         return !request->has_pasid;
     }
-    if (vtd_translate(unit, source, iova, access_of(request), false, &m)) {
+    if (vtd_translate_miss(unit, source, iova, access_of(request), false,
+                           &m)) {
         return false;
     }
     set_result(&m, out);

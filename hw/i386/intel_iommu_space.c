@@ -201,8 +201,7 @@ static IOMMUTLBEntry space_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
 
     vtd_drain_translating();
     source = source_of(space);
-    if (unlikely(!vtd_translation_enabled(unit) ||
-                 !vtd_translate_hit(unit, vtd_source_hit(unit, source), addr,
+    if (unlikely(!vtd_translate_hit(unit, vtd_source_hit(unit, source), addr,
                                     access, &m))) {
         return space_translate_miss(space, addr, flag);
     }

@@ -236,6 +236,46 @@ static void test_root_outside_memory(void)
     }
 }
 
+/* Whether 16 KiB below 1 MiB are memory, by one of q35's PAM registers.  What is
+ * there otherwise holds zeros. */
+#define SHADOW_MEMORY 0xd0000
+
+static void set_shadow_memory(Guest *g, bool is_memory)
+{
+    qtest_outl(g->qts, 0xcf8, 0x80000090);
+    qtest_outb(g->qts, 0xcff, is_memory ? 3 : 0);
+}
+
+/* The unit reads a table where memory is now, not where it was. */
+static void test_memory_goes_and_comes(void)
+{
+    Guest g = guest_start(LEGACY);
+    GuestTables p = guest_second_stage();
+    uint64_t table, above, got;
+
+    guest_map(&g, &p, IOVA, PAGE_A);
+    guest_legacy_context(&g, SID, 0);
+    table = guest_entry(&g, &p, IOVA, 1);
+    above = guest_entry(&g, &p, IOVA, 2);
+    set_shadow_memory(&g, true);
+    qtest_writeq(g.qts, SHADOW_MEMORY + (table & 0xfff),
+                 qtest_readq(g.qts, table));
+    qtest_writeq(g.qts, above,
+                 SHADOW_MEMORY | (qtest_readq(g.qts, above) & 0xfff));
+    guest_queue_on(&g);
+    guest_translation_on(&g);
+    guest_assert_maps(&g, IOVA, PAGE_A);
+    for (int i = 0; i < 3; i++) {
+        set_shadow_memory(&g, false);
+        guest_invalidate_page(&g, false, IOVA);
+        g_assert_cmpint(guest_dma_read(&g, IOVA, &got), ==, SVA_EP_ERR_READ);
+        guest_assert_fault(&g, SID, 0x06, true, IOVA);
+        set_shadow_memory(&g, true);
+        guest_assert_maps(&g, IOVA, PAGE_A);
+    }
+    guest_finish(&g);
+}
+
 static void test_bad_descriptor(void)
 {
     Guest g = guest_start(LEGACY);
@@ -333,6 +373,7 @@ int main(int argc, char **argv)
     qtest_add_func("/intel-iommu/fault/scalable", test_scalable_faults);
     qtest_add_func("/intel-iommu/fault/event", test_fault_event);
     qtest_add_func("/intel-iommu/fault/root", test_root_outside_memory);
+    qtest_add_func("/intel-iommu/fault/memory", test_memory_goes_and_comes);
     qtest_add_func("/intel-iommu/fault/queue", test_bad_descriptor);
     qtest_add_func("/intel-iommu/interrupt/blocked", test_blocked_interrupts);
     return g_test_run();

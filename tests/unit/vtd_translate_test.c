@@ -265,6 +265,40 @@ TEST(a_fault_is_not_cached)
     CHECK_EQ(out.pa, 0x7000);
 }
 
+/* A hit does not ask whether translation is on. */
+TEST(there_are_no_hits_while_nothing_is_translated)
+{
+    VtdConfig config;
+
+    legacy();
+    CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
+    CHECK(vtd_source_hit(&guest.unit, &guest.source));
+    command(0, VTD_GCMD_TE);
+    CHECK(!vtd_source_hit(&guest.unit, &guest.source));
+    CHECK_EQ(vtd_configuration(&guest.unit, &guest.source, &config),
+             VTD_FAULT_NONE);
+    CHECK(!vtd_source_hit(&guest.unit, &guest.source));
+    command(VTD_GCMD_TE, 0);
+    CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
+    CHECK(vtd_source_hit(&guest.unit, &guest.source));
+    vtd_reset(&guest.unit);
+    CHECK(!vtd_source_hit(&guest.unit, &guest.source));
+}
+
+TEST(pages_that_interrupts_are_in_are_not_kept)
+{
+    const uint64_t behind = 0x80100000; /* their 1 MiB */
+
+    legacy();
+    tables_map(&guest.tables, &table, 0x80000000, 0xfee00000, 21, MAP_RW);
+    CHECK_EQ(translate(behind, R, &out), VTD_FAULT_NONE);
+    CHECK_EQ(out.shift, 21);
+    reads();
+    CHECK_EQ(translate(behind, R, &out), VTD_FAULT_NONE);
+    CHECK(reads() > 0);
+    CHECK_EQ(translate(behind - 1, R, &out), VTD_FAULT_INTERRUPT_ADDRESS);
+}
+
 TEST(a_source_without_configuration_is_not_cached)
 {
     first_stage();

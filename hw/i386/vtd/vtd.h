@@ -44,7 +44,7 @@ bool vtd_continue(VtdUnit *u);
  * ask. */
 static inline bool vtd_translation_enabled(VtdUnit *u)
 {
-    return atomic_load(&u->status) & VTD_GCMD_TE;
+    return vtd_unit_translates(u);
 }
 
 /*

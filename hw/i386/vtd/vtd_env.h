@@ -121,9 +121,11 @@ static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
 /* Quadwords that are read in place; more are better copied as a whole. */
 #define VTD_ENV_IN_PLACE 8
 
-/* @count little-endian quadwords at @gpa; false as for read(). */
-static inline bool vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa,
-                                       uint64_t *qw, unsigned count)
+/* @count little-endian quadwords at @gpa; false as for read().  Inline, as most
+ * callers have a constant number of them. */
+static inline __attribute__((always_inline)) bool
+vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa, uint64_t *qw,
+                    unsigned count)
 {
     VtdWindow w = { 0 };
 
@@ -135,6 +137,7 @@ static inline bool vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa,
         const _Atomic uint64_t *from =
             (const _Atomic uint64_t *)(w.host + (gpa - w.start));
 
+        VTD_UNROLL
         for (unsigned i = 0; i < count; i++) {
             qw[i] = vtd_le64(
                 atomic_load_explicit(&from[i], memory_order_relaxed));

@@ -46,7 +46,7 @@ static inline bool cached_config(VtdSource *source, uint64_t gen,
 }
 
 /* Another thread at the same work means that ours is not needed. */
-static void cache_config(VtdSource *source, uint64_t gen,
+static void cache_config(VtdSource *source, uint64_t gen, uint64_t hit,
                          const VtdConfig *config)
 {
     uint32_t seq = atomic_load_explicit(&source->seq, memory_order_relaxed);
@@ -60,8 +60,7 @@ static void cache_config(VtdSource *source, uint64_t gen,
     atomic_thread_fence(memory_order_release);
     memcpy(words, config, sizeof(words));
     atomic_store_explicit(&source->gen, gen, memory_order_relaxed);
-    atomic_store_explicit(&source->hit, hit_word(config),
-                          memory_order_relaxed);
+    atomic_store_explicit(&source->hit, hit, memory_order_relaxed);
     for (unsigned i = 0; i < VTD_CONFIG_WORDS; i++) {
         atomic_store_explicit(&source->config[i], words[i],
                               memory_order_relaxed);
@@ -78,7 +77,10 @@ static VtdFault fetch_config(VtdUnit *u, VtdSource *source, uint64_t gen,
                                        source->req, config);
 
     if (!fault) {
-        cache_config(source, gen, config);
+        /* So a hit need not ask whether translation is on: when that changes,
+         * so does the number of configurations. */
+        cache_config(source, gen,
+                     vtd_unit_translates(u) ? hit_word(config) : 0, config);
     }
     return fault;
 }

@@ -29,8 +29,8 @@ void vtd_source_init(VtdSource *source, VtdRequester req);
 
 /*
  * VtdSource.hit: the key of the tag, and whether a lookup tells all there is to
- * say.  It does not for pass-through and for supervisors, nor before there is
- * a configuration.
+ * say.  It does not for pass-through and for supervisors, nor while nothing is
+ * translated, nor before there is a configuration.
  */
 #define VTD_HIT_SIMPLE VTD_BIT(63)
 #define VTD_HIT_KEY (VTD_TLB_FIRST_STAGE | VTD_TLB_PASID | VTD_TLB_DID)

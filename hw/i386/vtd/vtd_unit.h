@@ -97,6 +97,12 @@ static inline bool vtd_unit_drained(VtdUnit *u)
            u->env.drained(u->env.opaque);
 }
 
+/* GSTS.TES */
+static inline bool vtd_unit_translates(VtdUnit *u)
+{
+    return atomic_load(&u->status) & VTD_GCMD_TE;
+}
+
 static inline VtdRoot vtd_unit_root(VtdUnit *u)
 {
     uint64_t root = atomic_load_explicit(&u->root, memory_order_acquire);
