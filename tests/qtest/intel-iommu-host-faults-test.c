@@ -153,6 +153,38 @@ static void test_resolved(void)
     host_finish(&h);
 }
 
+/* PASID belongs to a guest of the guest, whose memory is the guest's second
+ * stage: the page that it brings lies where that says. */
+static void test_nested(void)
+{
+    GuestTables fs = pasid_tables(), ss = guest_second_stage();
+    Host h;
+
+    start(&h);
+    fs.moved = MOVED;
+    guest_map(&h.g, &fs, IOVA, PAGE_A);
+    guest_map_moved(&h.g, &ss, PASID_TABLES);
+    guest_map(&h.g, &ss, PAGE_A, PAGE_B);
+    guest_map(&h.g, &ss, PAGE_B, PAGE_C);
+    qtest_writeq(h.g.qts, PASID_TABLE + PASID * 64,
+                 SS_TABLES | VTD_PGTT_NESTED << 6 | 2 << 2 | VTD_PASID_P);
+    guest_submit(&h.g, (uint64_t)PASID << 32 | 1 << 4 | 7 |
+                           (uint64_t)PASID_DID << 16, 0);
+    guest_wait(&h.g);
+    guest_assert_maps(&h.g, IOVA, PAGE_B);
+
+    begin_write(&h, HOLE);
+    wait_request(&h, 0);
+    guest_map(&h.g, &fs, HOLE, PAGE_B);
+    qtest_writeq(h.g.qts, PAGE_B, 0);
+    qtest_writeq(h.g.qts, PAGE_C, 0);
+    respond(&h, take_request(&h, 0), SUCCESS);
+    g_assert_cmpint(end(&h), ==, SVA_EP_STATUS_DONE);
+    g_assert_cmphex(qtest_readq(h.g.qts, PAGE_B), ==, 0);
+    g_assert_cmphex(qtest_readq(h.g.qts, PAGE_C), ==, 0x1234);
+    host_finish(&h);
+}
+
 static void check_denied(unsigned code)
 {
     Host h;
@@ -359,6 +391,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/host/faults/resolved", test_resolved);
+    qtest_add_func("/host/faults/nested", test_nested);
     qtest_add_func("/host/faults/denied", test_denied);
     qtest_add_func("/host/faults/asked-again", test_asked_again);
     qtest_add_func("/host/faults/strange-answers", test_strange_answers);
