@@ -352,6 +352,13 @@ static void update_old_views(void *opaque)
     }
 }
 
+/* A descriptor for one device speaks of no other. */
+static bool may_concern(VtdAddressSpace *space, const VtdNotice *notice)
+{
+    return notice->scope != VTD_SCOPE_DEVICE ||
+           !((source_of(space)->req.sid ^ notice->sid) & ~notice->sid_mask);
+}
+
 /*
  * The guest says that configurations may have changed, with a descriptor for
  * each PASID or device, and of few sources they have.  A space that is not
@@ -360,19 +367,21 @@ static void update_old_views(void *opaque)
  * whether they want the direct view: until then the model translates nothing
  * into the same.
  */
-static void configurations_changed(IntelIOMMUState *s)
+static void configurations_changed(IntelIOMMUState *s, const VtdNotice *notice)
 {
     VtdAddressSpace *space, *next;
 
-    if (!QLIST_EMPTY(&s->notified_spaces)) {
-        vtd_unmap_all_spaces(s);
-        vtd_shadow_configurations_changed(s);
-        QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+    QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
+        if (may_concern(space, notice)) {
+            vtd_unmap_space(space);
+            vtd_shadow_space_changed(space, false);
             vtd_address_space_update(space);
         }
     }
     QLIST_FOREACH_SAFE(space, &s->direct_spaces, directly, next) {
-        vtd_address_space_update(space);
+        if (may_concern(space, notice)) {
+            vtd_address_space_update(space);
+        }
     }
 }
 
@@ -393,7 +402,7 @@ void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
         break;
     case VTD_NOTICE_CONTEXT:
     case VTD_NOTICE_PASID_CACHE:
-        configurations_changed(s);
+        configurations_changed(s, notice);
         break;
     case VTD_NOTICE_IOTLB:
         if (!QLIST_EMPTY(&s->shadow_domains)) {
