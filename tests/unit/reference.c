@@ -110,6 +110,7 @@ static uint8_t pasid_entry(const RefUnit *u, uint64_t place, RefConfig *c)
     c->ss_table = page(qw[0]);
     c->fs_table = page(qw[2]);
     c->execute_enable = bits(qw[2], 1, 1);
+    c->extended_accessed = bits(qw[2], 7, 7);
     c->no_execute = bits(qw[2], 5, 5);
     switch (bits(qw[0], 8, 6)) {
     case 1:
@@ -369,11 +370,12 @@ static RefResult first_stage(const RefUnit *u, const RefConfig *c,
             r.perm &= ~(unsigned)REF_EXECUTE;
         }
         user = user && bits(e, 2, 2);
-        /* Accessed, and dirty for a write that will be allowed, have to be
-         * written if they are not there. */
+        /* Accessed, extended accessed, and dirty for a write that will be
+         * allowed, have to be written if they are not there. */
         if (!writable &&
-            (!bits(e, 5, 5) || (leaf && !bits(e, 6, 6) && user &&
-                                perm & r.perm & REF_WRITE))) {
+            (!bits(e, 5, 5) || (c->extended_accessed && !bits(e, 10, 10)) ||
+             (leaf && !bits(e, 6, 6) && user &&
+              perm & r.perm & REF_WRITE))) {
             r.fault = 0x77;
             return r;
         }

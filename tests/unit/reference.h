@@ -58,6 +58,7 @@ typedef struct RefConfig {
     bool legacy;
     bool execute_enable;
     bool no_execute;
+    bool extended_accessed;
     uint16_t did;
     uint32_t pasid;
     unsigned ss_levels;
