@@ -132,6 +132,14 @@ static void count_walk(VtdUnit *u, const VtdConfig *config)
     atomic_fetch_add_explicit(walks, 1, memory_order_relaxed);
 }
 
+static inline VtdFault walk_to_output(VtdWalk *walk, uint64_t iova,
+                                      VtdMapping *out)
+{
+    VtdFault fault = vtd_walk(walk, iova, out);
+
+    return fault ? fault : check_output(walk->config, iova, out);
+}
+
 static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
                                uint64_t gen, uint64_t iova, VtdAccess access,
                                VtdMapping *out)
@@ -149,16 +157,12 @@ static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
     VtdFault fault;
 
     count_walk(u, config);
-    fault = vtd_walk(&walk, iova, out);
+    fault = walk_to_output(&walk, iova, out);
     if (fault && table) {
         /* Nothing that was kept is a reason for a fault. */
         walk.last_table = 0;
-        fault = vtd_walk(&walk, iova, out);
+        fault = walk_to_output(&walk, iova, out);
     }
-    if (fault) {
-        return fault;
-    }
-    fault = check_output(config, iova, out);
     /*
      * The ticket protects against invalidations of the tables.  If the
      * configuration went out of date before the ticket was drawn, the walk
