@@ -7,7 +7,7 @@
  * the next device works.
  */
 #include "qemu/osdep.h"
-#include "reference-host.h"
+#include "reference-host-pasid.h"
 
 #include <linux/iommufd.h>
 #include <linux/vfio.h>
@@ -171,6 +171,35 @@ static void test_unplug(void)
     check_unplug(EIO, FOR_EVER);
 }
 
+/* The host is told of each PASID before its page table goes. */
+static void test_unplug_with_pasid(void)
+{
+    const uint32_t pasid = 5;
+    Host h = host_new("");
+    GuestTables p = host_pasid_tables();
+    unsigned before;
+
+    host_start_port(&h, HOST_PORT ",pasid-bits=20");
+    g_assert_cmpstr(host_plug(&h), ==, NULL);
+    host_power_on(&h);
+    guest_map(&h.g, &p, IOVA, PAGE_B);
+    host_context(&h, VTD_PGTT_PASS_THROUGH);
+    qtest_writeq(h.g.qts, CONTEXT,
+                 PASID_DIR | VTD_SMCTX_PASIDE | VTD_SMCTX_P);
+    host_pasid_entry(&h, pasid, VTD_PGTT_FIRST_STAGE, PASID_DID, PASID_TABLES);
+    guest_queue_on(&h.g);
+    guest_translation_on(&h.g);
+    host_assert_pasid_maps(&h, pasid, PAGE_B);
+    g_assert_cmpint(h.ref->live[REF_PASID], ==, 1);
+    before = h.ref->calls;
+    host_unplug(&h);
+    for (unsigned i = before; i < h.ref->calls; i++) {
+        g_assert_cmpint(h.ref->log[i].result, >=, 0);
+    }
+    assert_nothing_left(&h);
+    host_finish(&h);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -180,5 +209,7 @@ int main(int argc, char **argv)
     qtest_add_func("/intel-iommu/host/plug/errors-for-ever",
                    test_plug_for_ever);
     qtest_add_func("/intel-iommu/host/plug/unplug", test_unplug);
+    qtest_add_func("/intel-iommu/host/plug/unplug-with-pasid",
+                   test_unplug_with_pasid);
     return g_test_run();
 }
