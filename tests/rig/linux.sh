@@ -7,7 +7,7 @@ QMP=/tmp/l2.qmp
 L2_CONSOLE=/tmp/l2.console
 L2_MESSAGES=/tmp/l2.messages
 # Seconds until L2's first process speaks, and between two words of it.
-L2_SILENCE=400
+L2_SILENCE=200
 
 # property NAME -> value of the vIOMMU's counter
 property() {
