@@ -143,13 +143,14 @@ static void empty_table(VtdIotlb *tlb)
 }
 
 /*
- * An entry keeps VTD_TLB_GEN_BITS of its generation.  Before these can come round,
- * all entries are removed.
+ * An entry keeps VTD_TLB_GEN_BITS of its generation.  Before these can come
+ * round, all entries are removed.
  */
 static void advance(VtdIotlb *tlb, _Atomic uint64_t *gen)
 {
     atomic_fetch_add(gen, 1);
-    if (atomic_fetch_add(&tlb->wide_count, 1) + 1 == 1ull << (VTD_TLB_GEN_BITS - 1)) {
+    if (atomic_fetch_add(&tlb->wide_count, 1) + 1 ==
+        1ull << (VTD_TLB_GEN_BITS - 1)) {
         atomic_fetch_add(&tlb->narrow_gen, 1);
         empty_table(tlb);
         atomic_store(&tlb->wide_count, 0);
