@@ -91,7 +91,7 @@ static const MemoryRegionOps registers_ops = {
  */
 static AddressSpace *get_address_space(PCIBus *bus, void *opaque, int devfn)
 {
-    return &vtd_address_space(opaque, bus, devfn, VTD_NO_PASID)->as;
+    return &vtd_address_space(opaque, bus, devfn)->as;
 }
 
 static bool set_iommu_device(PCIBus *bus, void *opaque, int devfn,
@@ -105,13 +105,12 @@ static bool set_iommu_device(PCIBus *bus, void *opaque, int devfn,
                    hiod->name);
         return false;
     }
-    return vtd_host_attach(vtd_address_space(opaque, bus, devfn, VTD_NO_PASID),
-                           hiod, errp);
+    return vtd_host_attach(vtd_address_space(opaque, bus, devfn), hiod, errp);
 }
 
 static void unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
 {
-    vtd_host_detach(vtd_address_space(opaque, bus, devfn, VTD_NO_PASID));
+    vtd_host_detach(vtd_address_space(opaque, bus, devfn));
 }
 
 static const PCIIOMMUOps pci_ops = {

@@ -144,11 +144,8 @@ void vtd_unmap_iotlb(IntelIOMMUState *s, const VtdNotice *notice)
 
 static bool is_device(VtdAddressSpace *space, const VtdNotice *notice)
 {
-    const VtdRequester *req = &vtd_space_source(space)->req;
-
-    return req->sid == notice->sid && req->has_pasid == notice->has_pasid &&
-           (!req->has_pasid || notice->all_pasids ||
-            req->pasid == notice->pasid);
+    return vtd_space_source(space)->req.sid == notice->sid &&
+           !notice->has_pasid;
 }
 
 void vtd_unmap_device_tlb(IntelIOMMUState *s, const VtdNotice *notice)

@@ -19,21 +19,20 @@
 typedef struct SpaceKey {
     PCIBus *bus;
     uint32_t devfn;
-    uint32_t pasid;
 } SpaceKey;
 
 static guint key_hash(gconstpointer p)
 {
     const SpaceKey *key = p;
 
-    return g_direct_hash(key->bus) * 31 + (key->devfn << 20 ^ key->pasid);
+    return g_direct_hash(key->bus) * 31 + key->devfn;
 }
 
 static gboolean key_equal(gconstpointer a, gconstpointer b)
 {
     const SpaceKey *x = a, *y = b;
 
-    return x->bus == y->bus && x->devfn == y->devfn && x->pasid == y->pasid;
+    return x->bus == y->bus && x->devfn == y->devfn;
 }
 
 /*
@@ -44,14 +43,7 @@ static gboolean key_equal(gconstpointer a, gconstpointer b)
  */
 static void source_init(VtdAddressSpace *space)
 {
-    bool has_pasid = space->pasid != VTD_NO_PASID;
-
-    vtd_source_init(&space->source,
-                    (VtdRequester){
-                        .sid = space->devfn,
-                        .has_pasid = has_pasid,
-                        .pasid = has_pasid ? space->pasid : 0,
-                    });
+    vtd_source_init(&space->source, (VtdRequester){ .sid = space->devfn });
 }
 
 /*
@@ -238,8 +230,7 @@ static void space_regions_init(VtdAddressSpace *space)
 }
 
 /*
- * A request with PASID is never an interrupt, so it always asks the model.  A
- * bus that has no number yet has that of the root bus in its source id: whose
+ * A bus that has no number yet has that of the root bus in its source id: whose
  * configuration that is must not be taken for the device's.
  */
 static bool wants_translation(VtdAddressSpace *space)
@@ -252,10 +243,8 @@ static bool wants_translation(VtdAddressSpace *space)
     if (space->host || !vtd_translation_enabled(unit)) {
         return false;
     }
-    if (space->pasid != VTD_NO_PASID || !numbered) {
-        return true;
-    }
-    return vtd_configuration(unit, vtd_space_source(space), &config) ||
+    return !numbered ||
+           vtd_configuration(unit, vtd_space_source(space), &config) ||
            config.kind != VTD_PASS_THROUGH;
 }
 
@@ -277,7 +266,7 @@ void vtd_address_space_update(VtdAddressSpace *space)
         direct == space->direct.enabled) {
         return;
     }
-    trace_vtd_space_view(vtd_space_source(space)->req.sid, space->pasid,
+    trace_vtd_space_view(vtd_space_source(space)->req.sid,
                          translated ? "translated" :
                          direct ? "direct" : "passed through");
     if (!translated) {
@@ -287,8 +276,7 @@ void vtd_address_space_update(VtdAddressSpace *space)
     memory_region_set_enabled(&space->direct, direct);
     memory_region_set_enabled(MEMORY_REGION(&space->iommu), translated);
     /* The direct view has the interrupts in it. */
-    memory_region_set_enabled(&space->interrupts,
-                              !direct && space->pasid == VTD_NO_PASID);
+    memory_region_set_enabled(&space->interrupts, !direct);
     memory_region_transaction_commit();
     vtd_drain_begin_views(space->iommu_state->drain);
 }
@@ -302,7 +290,6 @@ static VtdAddressSpace *space_new(IntelIOMMUState *s, const SpaceKey *key)
     space->unit = s->unit;
     space->bus = key->bus;
     space->devfn = key->devfn;
-    space->pasid = key->pasid;
     source_init(space);
     space_regions_init(space);
     QLIST_INSERT_HEAD(&s->direct_spaces, space, directly);
@@ -310,10 +297,9 @@ static VtdAddressSpace *space_new(IntelIOMMUState *s, const SpaceKey *key)
     return space;
 }
 
-VtdAddressSpace *vtd_address_space(IntelIOMMUState *s, PCIBus *bus, int devfn,
-                                   uint32_t pasid)
+VtdAddressSpace *vtd_address_space(IntelIOMMUState *s, PCIBus *bus, int devfn)
 {
-    SpaceKey key = { .bus = bus, .devfn = devfn, .pasid = pasid };
+    SpaceKey key = { .bus = bus, .devfn = devfn };
     VtdAddressSpace *space = g_hash_table_lookup(s->spaces, &key);
 
     if (!space) {

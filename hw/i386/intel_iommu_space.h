@@ -16,13 +16,12 @@
 typedef struct VtdHostDevice VtdHostDevice;
 typedef struct VtdShadowDomain VtdShadowDomain;
 
-/* What one requester (bus, devfn, PASID) sees. */
+/* What requests without PASID of one device (bus, devfn) see. */
 struct VtdAddressSpace {
     IntelIOMMUState *iommu_state;
     VtdUnit *unit;        /* iommu_state's */
     PCIBus *bus;          /* identity only; may have been unplugged */
     uint8_t devfn;
-    uint32_t pasid;       /* or VTD_NO_PASID */
     const uint8_t *bus_number; /* where the guest keeps it, or the next */
     uint8_t fixed_bus_number;  /* of a bus without such a place */
     VtdSource source;          /* by vtd_space_source() */
@@ -44,8 +43,7 @@ struct VtdAddressSpace {
 void vtd_spaces_init(IntelIOMMUState *s);
 
 /* Find or create; BQL held. */
-VtdAddressSpace *vtd_address_space(IntelIOMMUState *s, PCIBus *bus, int devfn,
-                                   uint32_t pasid);
+VtdAddressSpace *vtd_address_space(IntelIOMMUState *s, PCIBus *bus, int devfn);
 
 /* Who makes requests in @space, with the bus number of now.  Any thread. */
 VtdSource *vtd_space_source(VtdAddressSpace *space);

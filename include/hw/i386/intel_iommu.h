@@ -93,7 +93,7 @@ struct IntelIOMMUState {
     VtdUnit *unit;              /* the model */
     VtdRam *ram;                /* guest memory, as the model reads it */
     VtdHost *host;              /* passed-through devices */
-    GHashTable *spaces;         /* VtdAddressSpace by (bus, devfn, PASID) */
+    GHashTable *spaces;         /* VtdAddressSpace by (bus, devfn) */
     QLIST_HEAD(, VtdAddressSpace) notified_spaces; /* have IOMMU notifiers */
     QLIST_HEAD(, VtdAddressSpace) direct_spaces;   /* are not translated */
     QEMUBH *views_bh;           /* looks whether there are more of them */
