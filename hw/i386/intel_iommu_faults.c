@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qemu/osdep.h"
 
-#include <sys/ioctl.h>
-
 #include "intel_iommu_faults.h"
+#include "intel_iommu_iommufd.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "trace/trace-hw_i386_vtd.h"
@@ -122,19 +121,17 @@ VtdFaultQueue *vtd_fault_queue_new(VtdAddressSpace *space,
                                    IOMMUFDBackend *iommufd,
                                    VtdFaultCounters *counters, Error **errp)
 {
-    struct iommu_fault_alloc alloc = { .size = sizeof(alloc) };
-    VtdFaultQueue *q;
+    VtdFaultQueue *q = g_new0(VtdFaultQueue, 1);
+    int error = vtd_iommufd_alloc_faults(iommufd->fd, &q->id, &q->fd);
 
-    if (ioctl(iommufd->fd, IOMMU_FAULT_QUEUE_ALLOC, &alloc)) {
-        error_setg_errno(errp, errno, "the host kernel has no fault queue");
+    if (error) {
+        error_setg_errno(errp, -error, "the host kernel has no fault queue");
+        g_free(q);
         return NULL;
     }
-    q = g_new0(VtdFaultQueue, 1);
     q->space = space;
     q->iommufd = iommufd;
     q->counters = counters;
-    q->id = alloc.out_fault_id;
-    q->fd = alloc.out_fault_fd;
     q->pending = g_hash_table_new(NULL, NULL);
     qemu_set_fd_handler(q->fd, read_faults, NULL, q);
     return q;

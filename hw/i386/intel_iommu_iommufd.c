@@ -151,6 +151,16 @@ int vtd_iommufd_hw_info(int iommufd, uint32_t dev_id, VtdHwInfo *info)
     return result;
 }
 
+int vtd_iommufd_alloc_faults(int iommufd, uint32_t *id, int *fd)
+{
+    struct iommu_fault_alloc alloc = { .size = sizeof(alloc) };
+    int result = vtd_ioctl(iommufd, IOMMU_FAULT_QUEUE_ALLOC, &alloc);
+
+    *id = alloc.out_fault_id;
+    *fd = alloc.out_fault_fd;
+    return result;
+}
+
 int vtd_iommufd_probe_invalidate(int iommufd, uint32_t hwpt_id)
 {
     struct iommu_hwpt_invalidate none = {

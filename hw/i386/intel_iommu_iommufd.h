@@ -59,6 +59,9 @@ typedef struct VtdHwInfo {
 
 int vtd_iommufd_hw_info(int iommufd, uint32_t dev_id, VtdHwInfo *info);
 
+/* A queue of page requests: *@id for HWPTs, and *@fd to read and to close. */
+int vtd_iommufd_alloc_faults(int iommufd, uint32_t *id, int *fd);
+
 /* Whether the kernel invalidates @hwpt_id in our structs, asked without any
  * entry. */
 int vtd_iommufd_probe_invalidate(int iommufd, uint32_t hwpt_id);

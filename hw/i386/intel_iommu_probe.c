@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qemu/osdep.h"
 
-#include <sys/ioctl.h>
-
 #include "hw/pci/pcie.h"
 #include "hw/vfio/vfio-common.h"
 #include "intel_iommu_iommufd.h"
@@ -72,24 +70,22 @@ static void try_first_stage(VFIODevice *vfio, VtdOffer *offer, uint32_t parent,
 static void try_faults(VFIODevice *vfio, VtdOffer *offer, uint32_t parent,
                        VtdHwptOptions options)
 {
-    struct iommu_fault_alloc queue = { .size = sizeof(queue) };
-    uint32_t hwpt;
-    int error = RETRY_ON_EINTR(ioctl(vfio->iommufd->fd,
-                                     IOMMU_FAULT_QUEUE_ALLOC, &queue)) ?
-                    -errno : 0;
+    uint32_t hwpt, queue;
+    int fd;
+    int error = vtd_iommufd_alloc_faults(vfio->iommufd->fd, &queue, &fd);
 
     vtd_offer_call(offer, VTD_NEED_FAULT_QUEUE, error);
     if (error) {
         return;
     }
-    options.fault_id = queue.out_fault_id;
+    options.fault_id = queue;
     error = try_table(vfio, parent, options, &hwpt);
     vtd_offer_call(offer, VTD_NEED_FAULT_TABLE, error);
     if (!error) {
         iommufd_backend_free_id(vfio->iommufd, hwpt);
     }
-    close(queue.out_fault_fd);
-    iommufd_backend_free_id(vfio->iommufd, queue.out_fault_id);
+    close(fd);
+    iommufd_backend_free_id(vfio->iommufd, queue);
 }
 
 /* A nest parent over @ioas; with PASIDs if these are asked for and had. */
