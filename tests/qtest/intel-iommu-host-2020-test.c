@@ -472,10 +472,7 @@ static void test_query(void)
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*test)(void);
-    } tests[] = {
+    static const HostTest tests[] = {
         { "dma/own-tables", test_own_tables },
         { "dma/invalidation", test_invalidation },
         { "dma/nothing-forwarded", test_nothing_forwarded },
@@ -499,11 +496,6 @@ int main(int argc, char **argv)
     };
 
     g_test_init(&argc, &argv, NULL);
-    for (unsigned i = 0; i < ARRAY_SIZE(tests); i++) {
-        g_autofree char *path = g_strdup_printf("/intel-iommu/host/2020/%s",
-                                                tests[i].name);
-
-        qtest_add_func(path, tests[i].test);
-    }
+    host_add_tests("/intel-iommu/host/2020", tests, ARRAY_SIZE(tests));
     return g_test_run();
 }

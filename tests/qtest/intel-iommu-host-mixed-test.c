@@ -296,10 +296,7 @@ static void test_frozen_shadowed(void)
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*test)(void);
-    } tests[] = {
+    static const HostTest tests[] = {
         { "units/intersection", test_intersection },
         { "units/second-lacks", test_second_lacks },
         { "units/nested-taken-back", test_nested_taken_back },
@@ -312,11 +309,6 @@ int main(int argc, char **argv)
     };
 
     g_test_init(&argc, &argv, NULL);
-    for (unsigned i = 0; i < ARRAY_SIZE(tests); i++) {
-        g_autofree char *path = g_strdup_printf("/host/mixed/%s",
-                                                tests[i].name);
-
-        qtest_add_func(path, tests[i].test);
-    }
+    host_add_tests("/host/mixed", tests, ARRAY_SIZE(tests));
     return g_test_run();
 }

@@ -5,6 +5,7 @@
  * taken in.
  */
 #include "qemu/osdep.h"
+#include "qmp-status.h"
 #include "vtd-guest.h"
 #include "qemu/bswap.h"
 #include "qobject/qdict.h"
@@ -35,24 +36,6 @@ static void route_free(Route *r)
     g_free(r->uri);
 }
 
-static bool query_is(QTestState *qts, const char *query, const char *status)
-{
-    g_autoptr(QDict) reply =
-        qtest_qmp_assert_success_ref(qts, "{ 'execute': %s }", query);
-
-    return g_strcmp0(qdict_get_try_str(reply, "status"), status) == 0;
-}
-
-static void wait_query(QTestState *qts, const char *query, const char *status)
-{
-    gint64 deadline = g_get_monotonic_time() + 120 * G_USEC_PER_SEC;
-
-    while (!query_is(qts, query, status)) {
-        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-        g_usleep(1000);
-    }
-}
-
 static QTestState *start_incoming(const Route *r, const char *iommu)
 {
     return qtest_initf(MACHINE "%s-device sva-endpoint,addr=4 -incoming %s",
@@ -74,8 +57,8 @@ static Guest migrate(Guest *g, const char *iommu)
 
     to.qts = start_incoming(&r, iommu);
     send_to(g, &r);
-    wait_query(g->qts, "query-migrate", "completed");
-    wait_query(to.qts, "query-status", "running");
+    qmp_wait_status(g->qts, "query-migrate", "completed");
+    qmp_wait_status(to.qts, "query-status", "running");
     to.bus = qpci_new_pc(to.qts, NULL);
     to.dev = qpci_device_find(to.bus, SID);
     g_assert_nonnull(to.dev);

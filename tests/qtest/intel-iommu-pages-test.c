@@ -4,9 +4,9 @@
  * for pages that are not there.
  */
 #include "qemu/osdep.h"
+#include "qmp-status.h"
 #include "sva-queue.h"
 #include "hw/pci/pci_regs.h"
-#include "qobject/qdict.h"
 
 #define SUCCESS 0
 #define INVALID 1
@@ -401,21 +401,6 @@ static void test_not_allowed(void)
 
 /* --- Migration ------------------------------------------------------------ */
 
-static void wait_query(QTestState *qts, const char *query, const char *status)
-{
-    gint64 deadline = g_get_monotonic_time() + 120 * G_USEC_PER_SEC;
-    bool reached = false;
-
-    while (!reached) {
-        g_autoptr(QDict) rsp = qtest_qmp_assert_success_ref(
-            qts, "{ 'execute': %s }", query);
-
-        reached = !g_strcmp0(qdict_get_try_str(rsp, "status"), status);
-        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-        g_usleep(1000);
-    }
-}
-
 /* The same guest on another machine; @s is gone. */
 static SvaGuest migrate(SvaGuest *s)
 {
@@ -426,10 +411,10 @@ static SvaGuest migrate(SvaGuest *s)
 
     qtest_qmp_assert_success(
         s->g.qts, "{ 'execute': 'migrate', 'arguments': { 'uri': %s } }", uri);
-    wait_query(s->g.qts, "query-migrate", "completed");
+    qmp_wait_status(s->g.qts, "query-migrate", "completed");
     to.g.qts = qtest_initf(MACHINE SVM_UNIT
                            "-device sva-endpoint,addr=4 -incoming %s", uri);
-    wait_query(to.g.qts, "query-status", "running");
+    qmp_wait_status(to.g.qts, "query-status", "running");
     to.g.bus = qpci_new_pc(to.g.qts, NULL);
     to.g.dev = qpci_device_find(to.g.bus, SID);
     g_assert_nonnull(to.g.dev);

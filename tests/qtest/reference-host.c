@@ -293,6 +293,16 @@ void host_finish(Host *h)
     host_free(h);
 }
 
+void host_add_tests(const char *prefix, const HostTest *tests, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s", prefix,
+                                                tests[i].name);
+
+        qtest_add_func(path, tests[i].test);
+    }
+}
+
 void host_context(Host *h, unsigned pgtt)
 {
     unsigned bus = h->port ? HOST_BUS : 0, devfn = h->port ? 0 : SID;

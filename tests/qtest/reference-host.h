@@ -79,6 +79,14 @@ void host_unplug(Host *h);
 /* Ends the machine and removes files. */
 void host_finish(Host *h);
 
+typedef struct HostTest {
+    const char *name;
+    void (*test)(void);
+} HostTest;
+
+/* Add @tests under @prefix/NAME. */
+void host_add_tests(const char *prefix, const HostTest *tests, unsigned count);
+
 /* Only removes files: the machine did not start. */
 void host_free(Host *h);
 

@@ -10,10 +10,10 @@
 #include "qemu/osdep.h"
 #include "libqtest.h"
 #include "libqos/pci-pc.h"
+#include "qmp-status.h"
 #include "hw/misc/sva_endpoint_regs.h"
 #include "hw/pci/pci_regs.h"
 #include "qemu/units.h"
-#include "qobject/qdict.h"
 
 #define RAM_END         (64 * MiB)
 #define MACHINE         "-machine q35 -m 64M -nodefaults "
@@ -915,24 +915,6 @@ static void test_unplug_at_work(void)
 
 /* --- Migration ---------------------------------------------------------- */
 
-static bool query_is(QTestState *qts, const char *query, const char *status)
-{
-    g_autoptr(QDict) rsp = qtest_qmp_assert_success_ref(
-        qts, "{ 'execute': %s }", query);
-
-    return g_strcmp0(qdict_get_try_str(rsp, "status"), status) == 0;
-}
-
-static void wait_query(QTestState *qts, const char *query, const char *status)
-{
-    gint64 deadline = g_get_monotonic_time() + 120 * G_USEC_PER_SEC;
-
-    while (!query_is(qts, query, status)) {
-        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-        g_usleep(1000);
-    }
-}
-
 /* A command that was rung before migration is carried out after it. */
 static void test_migration(void)
 {
@@ -956,8 +938,8 @@ static void test_migration(void)
                                uri), 4);
     qtest_qmp_assert_success(
         e.qts, "{ 'execute': 'migrate', 'arguments': { 'uri': %s } }", uri);
-    wait_query(e.qts, "query-migrate", "completed");
-    wait_query(to.qts, "query-status", "paused");
+    qmp_wait_status(e.qts, "query-migrate", "completed");
+    qmp_wait_status(to.qts, "query-status", "paused");
     to.bar = e.bar;
     g_assert_cmphex(reg32(&to, SVA_EP_SLOT_STATUS), ==, SVA_EP_STATUS_BUSY);
     cont(&to);
