@@ -63,6 +63,24 @@ static void write_slot(Endpoint *endpoint, const struct sva_ep_cmd *command)
     }
 }
 
+bool endpoint_was_refused(const Endpoint *endpoint, uint64_t addr)
+{
+    for (unsigned i = 0; i < endpoint->refusals; i++) {
+        if (endpoint->refused[i] >> 12 == addr >> 12) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_refusal(Endpoint *endpoint, uint64_t addr)
+{
+    if (!endpoint_was_refused(endpoint, addr)) {
+        CHECK(endpoint->refusals < ENDPOINT_REFUSALS_MAX);
+        endpoint->refused[endpoint->refusals++] = addr;
+    }
+}
+
 EndpointResult endpoint_run(Endpoint *endpoint,
                             const struct sva_ep_cmd *command)
 {
@@ -80,6 +98,7 @@ EndpointResult endpoint_run(Endpoint *endpoint,
     if (r.status != SVA_EP_STATUS_DONE) {
         r.error = vm_read32(vm, endpoint->bar + SVA_EP_SLOT_ERROR);
         r.fault_addr = vm_read64(vm, endpoint->bar + SVA_EP_SLOT_FAULT_ADDR);
+        note_refusal(endpoint, r.fault_addr);
     }
     return r;
 }

@@ -12,11 +12,16 @@
 /* Where a guest may place BARs, SVA_EP_BAR_SIZE for each. */
 #define ENDPOINT_BAR 0xe0000000ull
 
+/* Pages at which one endpoint may be refused in a program. */
+#define ENDPOINT_REFUSALS_MAX 16
+
 typedef struct Endpoint {
     Vm *vm;
     uint8_t devfn; /* on bus 0 */
     uint64_t bar;  /* where its registers are to be */
     uint64_t slot[SVA_EP_CMD_SIZE / 8]; /* the command that it holds */
+    uint64_t refused[ENDPOINT_REFUSALS_MAX]; /* where it has been so far */
+    unsigned refusals;
 } Endpoint;
 
 typedef struct EndpointResult {
@@ -47,5 +52,8 @@ uint64_t endpoint_checksum(Endpoint *endpoint, uint64_t addr, uint32_t bytes);
 /* A read and a write of one quadword that may be refused. */
 EndpointResult endpoint_try_read(Endpoint *endpoint, uint64_t addr);
 EndpointResult endpoint_try_write(Endpoint *endpoint, uint64_t addr);
+
+/* It has reported an error at the page of @addr, now or before. */
+bool endpoint_was_refused(const Endpoint *endpoint, uint64_t addr);
 
 #endif

@@ -81,8 +81,9 @@ void flush_entry(Machine *m);
 uint64_t counter(Machine *m, const char *name);
 
 /*
- * The DMA faults that the host's kernel logs.  Each test begins with a check
- * that none is there which no test has expected.
+ * The DMA faults that the host's kernel logs, some time after the device has
+ * reported the error.  Each test begins with a check that none is there of
+ * which no device has told.
  */
 #define FAULT_READ "DMAR: [DMA Read"
 #define FAULT_WRITE "DMAR: [DMA Write"
@@ -90,10 +91,7 @@ uint64_t counter(Machine *m, const char *name);
 /* Wait until a line with @text is logged; false if it does not come. */
 bool kernel_log_shows(Machine *m, const char *text);
 
-/* No test has expected what is logged now. */
+/* Nothing is logged at a page at which no device has reported an error. */
 void check_no_fault(Machine *m);
-
-/* The faults that are logged by now were expected. */
-Machine *the_faults_so_far_are_expected(void);
 
 #endif
