@@ -33,7 +33,8 @@ boot_sva_guest() {
 }
 
 # What L2 reports becomes results of this case as it comes, until L2 says that
-# all is done, or has ended.
+# all is done, or has ended.  If something failed, what its kernel complained of
+# follows.
 follow_sva_guest() {
     planned=0 announced=0
     return=$(printf '\r')
@@ -59,6 +60,9 @@ follow_sva_guest() {
     [ "$line" = SVA-DONE ] && [ "$announced" -gt 0 ] &&
         [ "$announced" = "$planned" ]
     result "L2 came to its end" $? "$announced results of $planned"
+    if [ "$failures" -gt 0 ]; then
+        grep -aE -A 60 "$TROUBLE" /tmp/l2.text | head -n 300 | sed 's/^/# L2: /'
+    fi
 }
 
 # counter NAME COUNTER TEST...: what a counter of L2's unit has to be, as for
