@@ -6,7 +6,7 @@
 QMP=/tmp/l2.qmp
 L2_CONSOLE=/tmp/l2.console
 L2_MESSAGES=/tmp/l2.messages
-# Seconds until L2's first process speaks, and between two words of it.
+# Seconds until L2's first process speaks.
 L2_SILENCE=200
 
 # property NAME -> value of the vIOMMU's counter
@@ -23,12 +23,6 @@ l2_failed() {
 
 l2_is_up() {
     grep -qs '^L2-INIT' $L2_CONSOLE || l2_failed
-}
-
-# As that of L1 the boot of L2 can stall; tests/rig/run tries it once more.
-stalled() {
-    echo "L2-STALLED"
-    exit 1
 }
 
 l2_ended() {
@@ -54,7 +48,7 @@ boot_linux_guest() {
 
 # Waits until it has done its work; it is left stopped.
 wait_linux_guest() {
-    wait_for $L2_SILENCE l2_is_up || stalled
+    wait_for $L2_SILENCE l2_is_up
     wait_for 600 l2_ended
     tr -d '\r' <$L2_CONSOLE >/tmp/l2.text
     sed 's/^/# /' $L2_MESSAGES
