@@ -184,6 +184,7 @@ static __attribute__((noinline)) void
 drop_from_set(VtdIotlbSet *set, uint64_t page, uint64_t key)
 {
     lock(set);
+    VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
         VtdIotlbEntry *e = &set->way[i];
 
@@ -216,12 +217,12 @@ static inline bool may_hold(VtdIotlbSet *set, uint64_t page)
     return false;
 }
 
-/* The pages of one size from @n to @last, of the tag with @key. */
-static inline void drop_range(VtdIotlb *tlb, uint64_t key, unsigned size,
-                              uint64_t n, uint64_t last)
+/* The pages of one size from @n to @last, of the tag with @key.  Inline, for the
+ * size to be a constant. */
+static inline __attribute__((always_inline)) void
+drop_range(VtdIotlb *tlb, uint64_t key, uint64_t hash, unsigned size,
+           uint64_t n, uint64_t last)
 {
-    uint64_t hash = vtd_iotlb_hash(key);
-
     for (;; n++) {
         VtdIotlbSet *set = vtd_iotlb_set(tlb, hash, n, size);
         uint64_t page = vtd_iotlb_page(n, size);
@@ -239,6 +240,7 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
                           unsigned order, bool leaf_only)
 {
     uint64_t key = vtd_iotlb_key(tag);
+    uint64_t hash = vtd_iotlb_hash(key);
     uint64_t last = addr + ((VTD_PAGE_SIZE << order) - 1);
     unsigned sizes;
 
@@ -255,10 +257,12 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
     if (leaf_only) {
         sizes &= ~(1u << VTD_TLB_TABLE);
     }
-    for (; sizes; sizes &= sizes - 1) {
-        unsigned size = __builtin_ctz(sizes);
+    VTD_UNROLL
+    for (unsigned size = 0; size < VTD_TLB_SIZES; size++) {
         unsigned shift = vtd_iotlb_shift(size);
 
-        drop_range(tlb, key, size, addr >> shift, last >> shift);
+        if (sizes & 1u << size) {
+            drop_range(tlb, key, hash, size, addr >> shift, last >> shift);
+        }
     }
 }
