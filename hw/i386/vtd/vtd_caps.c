@@ -239,11 +239,6 @@ unsigned vtd_caps_fault_records(const VtdCaps *caps)
     return vtd_get(caps->cap, VTD_CAP_NFR) + 1;
 }
 
-unsigned vtd_caps_max_order(const VtdCaps *caps)
-{
-    return vtd_get(caps->cap, VTD_CAP_MAMV);
-}
-
 bool vtd_caps_second_stage_levels(const VtdCaps *caps, unsigned levels)
 {
     uint64_t sagaw = vtd_get(caps->cap, VTD_CAP_SAGAW);

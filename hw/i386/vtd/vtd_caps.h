@@ -62,7 +62,10 @@ uint32_t vtd_caps_pasid_limit(const VtdCaps *caps);
 unsigned vtd_caps_fault_records(const VtdCaps *caps);
 
 /* Largest address-mask order of a page-selective invalidation. */
-unsigned vtd_caps_max_order(const VtdCaps *caps);
+static inline unsigned vtd_caps_max_order(const VtdCaps *caps)
+{
+    return vtd_get(caps->cap, VTD_CAP_MAMV);
+}
 
 /* True if second-stage tables of @levels levels are supported. */
 bool vtd_caps_second_stage_levels(const VtdCaps *caps, unsigned levels);

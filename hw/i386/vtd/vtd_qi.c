@@ -27,7 +27,7 @@ typedef struct Slice {
     uint64_t head; /* behind the last descriptor that was taken */
     bool has_wait; /* the slice ends with a wait descriptor */
     uint64_t wait_at;
-    VtdWait wait;
+    VtdWait wait; /* if has_wait */
     VtdQueueError error; /* what the descriptor at head is refused for */
 } Slice;
 
@@ -99,23 +99,24 @@ static unsigned fetch(VtdUnit *u, const Queue *q, uint64_t head, bool first)
            vtd_env_read_qwords(&u->env, q->base + head, u->fetched, qwords);
 }
 
+/* A notice is decoded to its place in the batch, and stays there. */
 static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q,
                                      const uint64_t *qw, Slice *slice)
 {
-    VtdDesc desc;
-    VtdQueueError error = vtd_desc_decode(&u->caps, qw, q->wide, &desc);
+    unsigned type = vtd_desc_type(qw);
+    VtdNotice *notice = &u->batch[slice->notices];
+    VtdQueueError error =
+        vtd_desc_decode(&u->caps, qw, q->wide, notice, &slice->wait);
 
     if (error) {
         return error;
     }
-    if (desc.type == VTD_DESC_WAIT) {
+    if (type == VTD_DESC_WAIT) {
         slice->has_wait = true;
         slice->wait_at = slice->head;
-        slice->wait = desc.wait;
     } else {
-        count(u, desc.type);
-        vtd_inval_apply(u, &desc.notice);
-        u->batch[slice->notices] = desc.notice;
+        count(u, type);
+        vtd_inval_apply(u, notice);
         u->batch_offset[slice->notices++] = slice->head;
     }
     slice->head = (slice->head + q->desc_size) & (q->bytes - 1);
@@ -264,7 +265,7 @@ static void settle(VtdUnit *u, const Slice *slice)
         if (slice->has_wait) {
             count(u, VTD_DESC_WAIT);
         }
-        if (slice->wait.interrupt || slice->error) {
+        if ((slice->has_wait && slice->wait.interrupt) || slice->error) {
             signal_end(u, slice);
         }
     }
