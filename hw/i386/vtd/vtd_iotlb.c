@@ -130,8 +130,9 @@ void vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
            word);
 }
 
-static void empty_table(VtdIotlb *tlb)
+static __attribute__((noinline)) void empty_table(VtdIotlb *tlb)
 {
+    atomic_fetch_add(&tlb->narrow_gen, 1);
     for (unsigned i = 0; i < VTD_IOTLB_SETS; i++) {
         lock(&tlb->set[i]);
         for (unsigned w = 0; w < VTD_IOTLB_WAYS; w++) {
@@ -140,20 +141,19 @@ static void empty_table(VtdIotlb *tlb)
         }
         unlock(&tlb->set[i]);
     }
+    atomic_store(&tlb->wide_count, 0);
 }
 
 /*
  * An entry keeps VTD_TLB_GEN_BITS of its generation.  Before these can come
  * round, all entries are removed.
  */
-static void advance(VtdIotlb *tlb, _Atomic uint64_t *gen)
+static inline void advance(VtdIotlb *tlb, _Atomic uint64_t *gen)
 {
     atomic_fetch_add(gen, 1);
     if (atomic_fetch_add(&tlb->wide_count, 1) + 1 ==
         1ull << (VTD_TLB_GEN_BITS - 1)) {
-        atomic_fetch_add(&tlb->narrow_gen, 1);
         empty_table(tlb);
-        atomic_store(&tlb->wide_count, 0);
     }
 }
 
