@@ -135,6 +135,12 @@ static VtdDelivery deliver_one(IntelIOMMUState *s, const VtdNotice *notice)
 {
     trace_notice(notice);
     switch (notice->kind) {
+    case VTD_NOTICE_IOTLB: /* far more frequent than all others */
+    case VTD_NOTICE_PASID_IOTLB:
+        if (!QLIST_EMPTY(&s->notified_spaces)) {
+            vtd_spaces_notice(s, notice);
+        }
+        return VTD_DELIVERED;
     case VTD_NOTICE_INTERRUPT_ENTRY:
         vtd_interrupts_notice(s, notice);
         return VTD_DELIVERED;
@@ -155,6 +161,19 @@ static bool changes_dma(const VtdNotice *notice)
            notice->kind != VTD_NOTICE_PAGE_RESPONSE;
 }
 
+/* A device of QEMU's has not answered @notices[@count]: *@done, unless the host
+ * fails at an earlier one. */
+static VtdDelivery deliver_before(IntelIOMMUState *s, const VtdNotice *notices,
+                                  unsigned count, unsigned *done,
+                                  VtdDelivery result)
+{
+    unsigned host_done;
+    VtdDelivery host_result = vtd_host_deliver(s, notices, count, &host_done);
+
+    *done = host_result == VTD_DELIVERED ? count : host_done;
+    return host_result == VTD_DELIVERED ? result : host_result;
+}
+
 /* First QEMU's own devices, of which one that does not answer ends the array;
  * then the host. */
 static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
@@ -162,31 +181,20 @@ static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
 {
     IntelIOMMUState *s = opaque;
     VtdDelivery result = VTD_DELIVERED;
-    VtdDelivery host_result;
-    unsigned host_done;
     bool concerns_dma = false;
     unsigned i;
 
     assert(bql_locked());
-    memory_region_transaction_begin();
     for (i = 0; i < count && result == VTD_DELIVERED; i++) {
         result = deliver_one(s, &notices[i]);
         concerns_dma |= changes_dma(&notices[i]);
     }
-    memory_region_transaction_commit();
     if (concerns_dma) {
         vtd_drain_begin(s->drain);
     }
-    if (result == VTD_DELIVERED) {
-        return vtd_host_deliver(s, notices, count, done);
-    }
-    *done = i - 1;
-    host_result = vtd_host_deliver(s, notices, i - 1, &host_done);
-    if (host_result != VTD_DELIVERED) {
-        *done = host_done;
-        return host_result;
-    }
-    return result;
+    return result == VTD_DELIVERED ?
+               vtd_host_deliver(s, notices, count, done) :
+               deliver_before(s, notices, i - 1, done, result);
 }
 
 static bool env_drained(void *opaque)

@@ -351,15 +351,14 @@ static void answer_page_request(VtdHost *host, const VtdNotice *notice)
     }
 }
 
-VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
-                             unsigned count, unsigned *done)
+/* Not inline, so that it costs nothing where there is no such device. */
+static G_NO_INLINE VtdDelivery deliver(IntelIOMMUState *s,
+                                       const VtdNotice *notices,
+                                       unsigned count, unsigned *done)
 {
     VtdHost *host = s->host;
     VtdDelivery result = VTD_DELIVERED;
 
-    if (!host->devices->len) {
-        return VTD_DELIVERED;
-    }
     host->counters.batches++;
     for (unsigned i = 0; i < count && result == VTD_DELIVERED; i++) {
         Kept kept = { &notices[i], i };
@@ -394,6 +393,13 @@ VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
         }
     }
     return result == VTD_DELIVERED ? flush_all(host, done) : result;
+}
+
+VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
+                             unsigned count, unsigned *done)
+{
+    return s->host->devices->len ? deliver(s, notices, count, done) :
+                                   VTD_DELIVERED;
 }
 
 static bool has_first_stage(const VtdBinding *b)
