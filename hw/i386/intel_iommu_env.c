@@ -90,6 +90,17 @@ static VtdCas env_cas64(void *opaque, uint64_t gpa, uint64_t expected,
     return done ? VTD_CAS_DONE : VTD_CAS_CHANGED;
 }
 
+static void env_guest_error(void *opaque, const char *what, uint64_t value)
+{
+    IntelIOMMUState *s = opaque;
+
+    trace_vtd_guest_error(what, value);
+    if (qatomic_fetch_inc(&s->guest_errors) < GUEST_ERRORS_LOGGED) {
+        qemu_log_mask(LOG_GUEST_ERROR,
+                      "intel-iommu: %s (0x%" PRIx64 ")\n", what, value);
+    }
+}
+
 static bool is_interrupt(uint64_t addr)
 {
     return extract64(addr, 20, 12) == VTD_MSI_RANGE_FIRST >> 20;
@@ -98,19 +109,23 @@ static bool is_interrupt(uint64_t addr)
 /*
  * An interrupt goes to the APICs straight away, because a destination above
  * 255 lies in the upper half of its address, where no APIC is mapped.  Any
- * other address is a plain write of memory, as it is in hardware.
+ * other address is a plain write of memory, as it is in hardware; a device there
+ * is not written to, which address_space_stl_le() would do.
  */
 static void env_send_msi(void *opaque, uint64_t addr, uint32_t data)
 {
     MSIMessage message = { .address = addr, .data = data };
+    uint8_t raw[4];
 
     trace_vtd_own_message(addr, data);
     if (is_interrupt(addr)) {
         BQL_LOCK_GUARD();
         vtd_send_to_apics(&message);
-    } else {
-        address_space_stl_le(&address_space_memory, addr, data, memory_only,
-                             NULL);
+        return;
+    }
+    stl_le_p(raw, data);
+    if (!env_write(opaque, addr, raw, sizeof(raw))) {
+        env_guest_error(opaque, "no memory for an event's message at", addr);
     }
 }
 
@@ -216,17 +231,6 @@ static bool env_pasid_alloc(void *opaque, uint32_t *pasid)
 static bool env_pasid_free(void *opaque, uint32_t pasid)
 {
     return vtd_host_pasid_free(opaque, pasid);
-}
-
-static void env_guest_error(void *opaque, const char *what, uint64_t value)
-{
-    IntelIOMMUState *s = opaque;
-
-    trace_vtd_guest_error(what, value);
-    if (qatomic_fetch_inc(&s->guest_errors) < GUEST_ERRORS_LOGGED) {
-        qemu_log_mask(LOG_GUEST_ERROR,
-                      "intel-iommu: %s (0x%" PRIx64 ")\n", what, value);
-    }
 }
 
 VtdEnv vtd_env(IntelIOMMUState *s)
