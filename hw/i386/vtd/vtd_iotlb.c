@@ -180,18 +180,18 @@ void vtd_iotlb_drop_pasid(VtdIotlb *tlb, uint16_t did, uint32_t pasid)
     advance(tlb, vtd_iotlb_pasid_gen(tlb, hash));
 }
 
-static __attribute__((noinline)) void
-drop_from_set(VtdIotlbSet *set, uint64_t page, uint64_t key)
+/* Of whatever tag: tags spread pages over all sets, so another one's page of the
+ * same number is hardly ever in this one. */
+static __attribute__((noinline)) void drop_from_set(VtdIotlbSet *set,
+                                                    uint64_t page)
 {
     lock(set);
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        VtdIotlbEntry *e = &set->way[i];
+        _Atomic uint64_t *held = &set->way[i].page;
 
-        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
-            !((atomic_load_explicit(&e->tag, memory_order_relaxed) ^ key) &
-              ~VTD_TLB_GEN)) {
-            atomic_store_explicit(&e->page, 0, memory_order_relaxed);
+        if (atomic_load_explicit(held, memory_order_relaxed) == page) {
+            atomic_store_explicit(held, 0, memory_order_relaxed);
         }
     }
     unlock(set);
@@ -217,18 +217,18 @@ static inline bool may_hold(VtdIotlbSet *set, uint64_t page)
     return false;
 }
 
-/* The pages of one size from @n to @last, of the tag with @key.  Inline, for the
+/* The pages of one size from @n to @last, of the tag with @hash.  Inline, for the
  * size to be a constant. */
 static inline __attribute__((always_inline)) void
-drop_range(VtdIotlb *tlb, uint64_t key, uint64_t hash, unsigned size,
-           uint64_t n, uint64_t last)
+drop_range(VtdIotlb *tlb, uint64_t hash, unsigned size, uint64_t n,
+           uint64_t last)
 {
     for (;; n++) {
         VtdIotlbSet *set = vtd_iotlb_set(tlb, hash, n, size);
         uint64_t page = vtd_iotlb_page(n, size);
 
         if (may_hold(set, page)) {
-            drop_from_set(set, page, key);
+            drop_from_set(set, page);
         }
         if (n == last) {
             return;
@@ -239,8 +239,7 @@ drop_range(VtdIotlb *tlb, uint64_t key, uint64_t hash, unsigned size,
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
                           unsigned order, bool leaf_only)
 {
-    uint64_t key = vtd_iotlb_key(tag);
-    uint64_t hash = vtd_iotlb_hash(key);
+    uint64_t hash = vtd_iotlb_hash(vtd_iotlb_key(tag));
     uint64_t last = addr + ((VTD_PAGE_SIZE << order) - 1);
     unsigned sizes;
 
@@ -253,16 +252,14 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
         return;
     }
     atomic_fetch_add(&tlb->narrow_gen, 1);
-    sizes = atomic_load(&tlb->domain[tag.did].sizes);
-    if (leaf_only) {
-        sizes &= ~(1u << VTD_TLB_TABLE);
-    }
+    sizes = atomic_load(&tlb->domain[tag.did].sizes) &
+            ~((unsigned)leaf_only << VTD_TLB_TABLE);
     VTD_UNROLL
     for (unsigned size = 0; size < VTD_TLB_SIZES; size++) {
         unsigned shift = vtd_iotlb_shift(size);
 
         if (sizes & 1u << size) {
-            drop_range(tlb, key, hash, size, addr >> shift, last >> shift);
+            drop_range(tlb, hash, size, addr >> shift, last >> shift);
         }
     }
 }
