@@ -130,8 +130,9 @@ void vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
            word);
 }
 
-static void empty_table(VtdIotlb *tlb)
+static __attribute__((noinline)) void empty_table(VtdIotlb *tlb)
 {
+    atomic_fetch_add(&tlb->narrow_gen, 1);
     for (unsigned i = 0; i < VTD_IOTLB_SETS; i++) {
         lock(&tlb->set[i]);
         for (unsigned w = 0; w < VTD_IOTLB_WAYS; w++) {
@@ -140,20 +141,19 @@ static void empty_table(VtdIotlb *tlb)
         }
         unlock(&tlb->set[i]);
     }
+    atomic_store(&tlb->wide_count, 0);
 }
 
 /*
  * An entry keeps VTD_TLB_GEN_BITS of its generation.  Before these can come
  * round, all entries are removed.
  */
-static void advance(VtdIotlb *tlb, _Atomic uint64_t *gen)
+static inline void advance(VtdIotlb *tlb, _Atomic uint64_t *gen)
 {
     atomic_fetch_add(gen, 1);
     if (atomic_fetch_add(&tlb->wide_count, 1) + 1 ==
         1ull << (VTD_TLB_GEN_BITS - 1)) {
-        atomic_fetch_add(&tlb->narrow_gen, 1);
         empty_table(tlb);
-        atomic_store(&tlb->wide_count, 0);
     }
 }
 
@@ -180,17 +180,18 @@ void vtd_iotlb_drop_pasid(VtdIotlb *tlb, uint16_t did, uint32_t pasid)
     advance(tlb, vtd_iotlb_pasid_gen(tlb, hash));
 }
 
-static __attribute__((noinline)) void
-drop_from_set(VtdIotlbSet *set, uint64_t page, uint64_t key)
+/* Of whatever tag: tags spread pages over all sets, so another one's page of the
+ * same number is hardly ever in this one. */
+static __attribute__((noinline)) void drop_from_set(VtdIotlbSet *set,
+                                                    uint64_t page)
 {
     lock(set);
+    VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        VtdIotlbEntry *e = &set->way[i];
+        _Atomic uint64_t *held = &set->way[i].page;
 
-        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
-            !((atomic_load_explicit(&e->tag, memory_order_relaxed) ^ key) &
-              ~VTD_TLB_GEN)) {
-            atomic_store_explicit(&e->page, 0, memory_order_relaxed);
+        if (atomic_load_explicit(held, memory_order_relaxed) == page) {
+            atomic_store_explicit(held, 0, memory_order_relaxed);
         }
     }
     unlock(set);
@@ -216,18 +217,18 @@ static inline bool may_hold(VtdIotlbSet *set, uint64_t page)
     return false;
 }
 
-/* The pages of one size from @n to @last, of the tag with @key. */
-static inline void drop_range(VtdIotlb *tlb, uint64_t key, unsigned size,
-                              uint64_t n, uint64_t last)
+/* The pages of one size from @n to @last, of the tag with @hash.  Inline, for the
+ * size to be a constant. */
+static inline __attribute__((always_inline)) void
+drop_range(VtdIotlb *tlb, uint64_t hash, unsigned size, uint64_t n,
+           uint64_t last)
 {
-    uint64_t hash = vtd_iotlb_hash(key);
-
     for (;; n++) {
         VtdIotlbSet *set = vtd_iotlb_set(tlb, hash, n, size);
         uint64_t page = vtd_iotlb_page(n, size);
 
         if (may_hold(set, page)) {
-            drop_from_set(set, page, key);
+            drop_from_set(set, page);
         }
         if (n == last) {
             return;
@@ -238,7 +239,7 @@ static inline void drop_range(VtdIotlb *tlb, uint64_t key, unsigned size,
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
                           unsigned order, bool leaf_only)
 {
-    uint64_t key = vtd_iotlb_key(tag);
+    uint64_t hash = vtd_iotlb_hash(vtd_iotlb_key(tag));
     uint64_t last = addr + ((VTD_PAGE_SIZE << order) - 1);
     unsigned sizes;
 
@@ -251,14 +252,14 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
         return;
     }
     atomic_fetch_add(&tlb->narrow_gen, 1);
-    sizes = atomic_load(&tlb->domain[tag.did].sizes);
-    if (leaf_only) {
-        sizes &= ~(1u << VTD_TLB_TABLE);
-    }
-    for (; sizes; sizes &= sizes - 1) {
-        unsigned size = __builtin_ctz(sizes);
+    sizes = atomic_load(&tlb->domain[tag.did].sizes) &
+            ~((unsigned)leaf_only << VTD_TLB_TABLE);
+    VTD_UNROLL
+    for (unsigned size = 0; size < VTD_TLB_SIZES; size++) {
         unsigned shift = vtd_iotlb_shift(size);
 
-        drop_range(tlb, key, size, addr >> shift, last >> shift);
+        if (sizes & 1u << size) {
+            drop_range(tlb, hash, size, addr >> shift, last >> shift);
+        }
     }
 }
