@@ -85,36 +85,55 @@ typedef struct VtdEnv {
     void (*guest_error)(void *opaque, const char *what, uint64_t value);
 } VtdEnv;
 
-/* Set *@window to the one around @gpa; it is left alone if there is none. */
-static inline void vtd_env_find_window(const VtdEnv *env, uint64_t gpa,
-                                       VtdWindow *window)
+/* In place of a window where there is none. */
+static const VtdWindow vtd_env_no_window = { 0 };
+
+static inline bool vtd_env_in_window(const VtdWindow *window, uint64_t gpa)
+{
+    return gpa - window->start < window->size;
+}
+
+/* The window around @gpa. */
+static inline __attribute__((always_inline)) const VtdWindow *
+vtd_env_find_window(const VtdEnv *env, uint64_t gpa)
 {
     const VtdMemory *memory =
         env->memory ? atomic_load_explicit(env->memory, memory_order_acquire)
                     : NULL;
 
     for (unsigned i = 0; memory && i < memory->count; i++) {
-        if (gpa - memory->window[i].start < memory->window[i].size) {
-            *window = memory->window[i];
-            return;
+        if (vtd_env_in_window(&memory->window[i], gpa)) {
+            return &memory->window[i];
         }
     }
+    return &vtd_env_no_window;
+}
+
+/* The quadword at @gpa, which is in @window. */
+static inline uint64_t vtd_env_peek64(const VtdWindow *window, uint64_t gpa)
+{
+    return vtd_le64(atomic_load_explicit(
+        (const _Atomic uint64_t *)(window->host + (gpa - window->start)),
+        memory_order_relaxed));
 }
 
 /* As load64(), in place where that is possible; *@window is kept between
- * loads, it has size 0 at first. */
+ * loads, it is vtd_env_no_window at first. */
 static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
-                                  uint64_t *value, VtdWindow *window)
+                                  uint64_t *value, const VtdWindow **window)
 {
-    if (gpa - window->start >= window->size) {
-        vtd_env_find_window(env, gpa, window);
+    uint64_t loaded;
+
+    if (!vtd_env_in_window(*window, gpa)) {
+        *window = vtd_env_find_window(env, gpa);
+        if (!vtd_env_in_window(*window, gpa)) {
+            bool done = env->load64(env->opaque, gpa, &loaded);
+
+            *value = loaded;
+            return done;
+        }
     }
-    if (gpa - window->start >= window->size) {
-        return env->load64(env->opaque, gpa, value);
-    }
-    *value = vtd_le64(atomic_load_explicit(
-        (const _Atomic uint64_t *)(window->host + (gpa - window->start)),
-        memory_order_relaxed));
+    *value = vtd_env_peek64(*window, gpa);
     return true;
 }
 
@@ -127,20 +146,16 @@ static inline __attribute__((always_inline)) bool
 vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa, uint64_t *qw,
                     unsigned count)
 {
-    VtdWindow w = { 0 };
+    const VtdWindow *w = &vtd_env_no_window;
 
     if (count <= VTD_ENV_IN_PLACE && gpa % sizeof(*qw) == 0) {
-        vtd_env_find_window(env, gpa, &w);
+        w = vtd_env_find_window(env, gpa);
     }
-    if (gpa - w.start < w.size &&
-        count * sizeof(*qw) <= w.size - (gpa - w.start)) {
-        const _Atomic uint64_t *from =
-            (const _Atomic uint64_t *)(w.host + (gpa - w.start));
-
+    if (vtd_env_in_window(w, gpa) &&
+        count * sizeof(*qw) <= w->size - (gpa - w->start)) {
         VTD_UNROLL
         for (unsigned i = 0; i < count; i++) {
-            qw[i] = vtd_le64(
-                atomic_load_explicit(&from[i], memory_order_relaxed));
+            qw[i] = vtd_env_peek64(w, gpa + i * sizeof(*qw));
         }
         return true;
     }

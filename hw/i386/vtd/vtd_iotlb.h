@@ -238,18 +238,22 @@ static inline bool vtd_iotlb_lookup(VtdIotlb *tlb, VtdTag tag, uint64_t iova,
 }
 
 /* To be called before the first table is read for what will be inserted. */
-static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
+static inline VtdIotlbTicket vtd_iotlb_ticket_key(VtdIotlb *tlb, uint64_t key)
 {
-    uint64_t key = vtd_iotlb_key(tag);
     uint64_t hash = vtd_iotlb_hash(key);
-    uint64_t gen =
-        vtd_iotlb_generation(tlb, &tlb->domain[tag.did], key, hash);
+    uint64_t gen = vtd_iotlb_generation(
+        tlb, &tlb->domain[key & VTD_TLB_DID], key, hash);
 
     return (VtdIotlbTicket){
         .tag = key | vtd_put(VTD_TLB_GEN, gen),
         .hash = hash,
         .narrow = atomic_load(&tlb->narrow_gen),
     };
+}
+
+static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
+{
+    return vtd_iotlb_ticket_key(tlb, vtd_iotlb_key(tag));
 }
 
 /* The word that was kept with the last table for @iova; 0: none.  Whoever uses
@@ -267,13 +271,95 @@ static inline uint64_t vtd_iotlb_table(VtdIotlb *tlb,
                : 0;
 }
 
-/* Insert a page, or a last table with its word, unless something was
- * invalidated since @ticket was drawn or the set is busy.  Any thread, no
- * lock. */
-void vtd_iotlb_insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                      const VtdMapping *m);
-void vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                            uint64_t iova, uint64_t word);
+/* Writers -------- */
+
+static inline bool vtd_iotlb_try_lock(VtdIotlbSet *set)
+{
+    uint32_t seq = atomic_load_explicit(&set->seq, memory_order_relaxed);
+
+    return !(seq & 1) &&
+           atomic_compare_exchange_strong(&set->seq, &seq, seq + 1);
+}
+
+static inline void vtd_iotlb_unlock(VtdIotlbSet *set)
+{
+    atomic_fetch_add_explicit(&set->seq, 1, memory_order_release);
+}
+
+/*
+ * A page replaces itself, so that it is found with its new rights; else the
+ * oldest entry goes.  Most entries that are out of date are only so by their
+ * generation, so looking for one to reuse is not worth its while.
+ */
+static inline VtdIotlbEntry *vtd_iotlb_choose(VtdIotlbSet *set, uint64_t page,
+                                        uint64_t tag)
+{
+    unsigned victim = set->victim;
+
+    VTD_UNROLL
+    for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
+        VtdIotlbEntry *e = &set->way[i];
+
+        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
+            atomic_load_explicit(&e->tag, memory_order_relaxed) == tag) {
+            return e;
+        }
+    }
+    set->victim = victim + 1 < VTD_IOTLB_WAYS ? victim + 1 : 0;
+    return &set->way[victim];
+}
+
+/* To be called before the number of narrow invalidations is looked at: whoever
+ * invalidates advances that first, so that either sees the other's. */
+static inline void vtd_iotlb_note_size(VtdIotlbDomain *domain, unsigned size)
+{
+    if (!(atomic_load(&domain->sizes) & 1u << size)) {
+        atomic_fetch_or(&domain->sizes, 1u << size);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+vtd_iotlb_put(VtdIotlb *tlb, const VtdIotlbTicket *ticket, uint64_t page_number,
+       unsigned size, uint64_t target)
+{
+    VtdIotlbSet *set = vtd_iotlb_set(tlb, ticket->hash, page_number, size);
+    uint64_t page = vtd_iotlb_page(page_number, size);
+
+    if (!vtd_iotlb_try_lock(set)) {
+        return;
+    }
+    atomic_thread_fence(memory_order_release);
+    vtd_iotlb_note_size(&tlb->domain[ticket->tag & VTD_TLB_DID], size);
+    if (atomic_load(&tlb->narrow_gen) == ticket->narrow) {
+        VtdIotlbEntry *e = vtd_iotlb_choose(set, page, ticket->tag);
+
+        atomic_store_explicit(&e->page, page, memory_order_relaxed);
+        atomic_store_explicit(&e->tag, ticket->tag, memory_order_relaxed);
+        atomic_store_explicit(&e->target, target, memory_order_relaxed);
+    }
+    vtd_iotlb_unlock(set);
+}
+
+static inline __attribute__((always_inline)) void
+vtd_iotlb_insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                      const VtdMapping *m)
+{
+    /* Levels are nine bits apart; the quotient is the same for all three. */
+    unsigned size = (m->shift - VTD_PAGE_SHIFT) / 8u;
+
+    if (size <= VTD_TLB_1G) {
+        vtd_iotlb_put(tlb, ticket, m->iova >> m->shift, size,
+               (m->pa & VTD_TLB_TARGET) | m->perm);
+    }
+}
+
+static inline void
+vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                            uint64_t iova, uint64_t word)
+{
+    vtd_iotlb_put(tlb, ticket, iova >> vtd_iotlb_shift(VTD_TLB_TABLE), VTD_TLB_TABLE,
+           word);
+}
 
 /*
  * Invalidations.  When one has returned, no lookup that starts later finds

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "vtd_walk.h"
+#include "vtd_plain.h"
 
 _Static_assert(sizeof(VtdConfig) % sizeof(uint64_t) == 0,
                "a configuration is whole words");
@@ -21,6 +21,7 @@ void vtd_source_init(VtdSource *source, VtdRequester req)
     atomic_init(&source->seq, 0);
     atomic_init(&source->gen, 0); /* config_gen starts at 1 */
     atomic_init(&source->hit, 0);
+    atomic_init(&source->plain, 0);
     for (unsigned i = 0; i < VTD_CONFIG_WORDS; i++) {
         atomic_init(&source->config[i], 0);
     }
@@ -61,6 +62,8 @@ static void cache_config(VtdSource *source, uint64_t gen, uint64_t hit,
     memcpy(words, config, sizeof(words));
     atomic_store_explicit(&source->gen, gen, memory_order_relaxed);
     atomic_store_explicit(&source->hit, hit, memory_order_relaxed);
+    atomic_store_explicit(&source->plain, hit ? plain_word(config) : 0,
+                          memory_order_relaxed);
     for (unsigned i = 0; i < VTD_CONFIG_WORDS; i++) {
         atomic_store_explicit(&source->config[i], words[i],
                               memory_order_relaxed);
@@ -140,6 +143,25 @@ static inline VtdFault walk_to_output(VtdWalk *walk, uint64_t iova,
     return fault ? fault : check_output(walk->config, iova, out);
 }
 
+/*
+ * Keep @m, and @table unless it is 0.  The ticket protects against
+ * invalidations of the tables.  If the configuration went out of date before
+ * the ticket was drawn, the walk may have used tables that do not belong to the
+ * tag any more.
+ */
+static inline __attribute__((always_inline)) void
+cache_walk(VtdUnit *u, uint64_t gen, const VtdIotlbTicket *ticket,
+           uint64_t iova, const VtdMapping *m, uint64_t table)
+{
+    if (atomic_load(&u->config_gen) != gen) {
+        return;
+    }
+    vtd_iotlb_insert(&u->iotlb, ticket, m);
+    if (table) {
+        vtd_iotlb_insert_table(&u->iotlb, ticket, iova, table);
+    }
+}
+
 static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
                                uint64_t gen, uint64_t iova, VtdAccess access,
                                VtdMapping *out)
@@ -163,17 +185,9 @@ static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
         walk.last_table = 0;
         fault = walk_to_output(&walk, iova, out);
     }
-    /*
-     * The ticket protects against invalidations of the tables.  If the
-     * configuration went out of date before the ticket was drawn, the walk
-     * may have used tables that do not belong to the tag any more.
-     */
-    if (!fault && is_for_all(out, access) &&
-        atomic_load(&u->config_gen) == gen) {
-        vtd_iotlb_insert(&u->iotlb, &ticket, out);
-        if (walk.last_table != table) {
-            vtd_iotlb_insert_table(&u->iotlb, &ticket, iova, walk.last_table);
-        }
+    if (!fault && is_for_all(out, access)) {
+        cache_walk(u, gen, &ticket, iova, out,
+                   walk.last_table != table ? walk.last_table : 0);
     }
     return fault;
 }
@@ -225,8 +239,9 @@ report(VtdUnit *u, const VtdFaultRecord *record, bool fault_disable)
     vtd_work_send(u, &work);
 }
 
-VtdFault vtd_translate_miss(VtdUnit *u, VtdSource *source, uint64_t iova,
-                            VtdAccess access, bool quiet, VtdMapping *out)
+static __attribute__((noinline)) VtdFault
+translate_or_report(VtdUnit *u, VtdSource *source, uint64_t iova,
+                    VtdAccess access, bool quiet, VtdMapping *out)
 {
     VtdConfig config;
     VtdFault fault = translate(u, source, iova, access, &config, out);
@@ -246,4 +261,74 @@ VtdFault vtd_translate_miss(VtdUnit *u, VtdSource *source, uint64_t iova,
                config.fault_disable);
     }
     return fault;
+}
+
+/* VtdSource.plain if it is up to date, or 0. */
+static inline uint64_t cached_plain(VtdSource *source, uint64_t gen,
+                                    uint64_t *key)
+{
+    uint32_t seq = atomic_load_explicit(&source->seq, memory_order_acquire);
+    uint64_t held = atomic_load_explicit(&source->gen, memory_order_relaxed);
+    uint64_t plain =
+        atomic_load_explicit(&source->plain, memory_order_relaxed);
+
+    *key = atomic_load_explicit(&source->hit, memory_order_relaxed) &
+           VTD_HIT_KEY;
+    atomic_thread_fence(memory_order_acquire);
+    return held == gen && !(seq & 1) &&
+                   atomic_load_explicit(&source->seq,
+                                        memory_order_relaxed) == seq
+               ? plain
+               : 0;
+}
+
+/* @plain: of the source, not 0.  As below. */
+static inline __attribute__((always_inline)) bool
+walk_plainly(VtdUnit *u, uint64_t gen, uint64_t key, uint64_t plain,
+             uint64_t iova, VtdAccess access, VtdMapping *out)
+{
+    VtdIotlbTicket ticket = vtd_iotlb_ticket_key(&u->iotlb, key);
+    uint64_t table = vtd_iotlb_table(&u->iotlb, &ticket, iova);
+    VtdConfig config = plain_config(plain);
+    VtdWalk walk = {
+        .env = &u->env,
+        .caps = &u->caps,
+        .config = &config,
+        .access = access,
+        .last_table = table,
+    };
+
+    if (!vtd_walk_plain(&walk, plain & PLAIN_FIRST_STAGE, iova, out) ||
+        !is_for_all(out, access)) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&u->counters.table_walks, 1,
+                              memory_order_relaxed);
+    cache_walk(u, gen, &ticket, iova, out, table ? 0 : walk.last_table);
+    return true;
+}
+
+/*
+ * What most misses come to, in one piece.  False: nothing has been done, and it
+ * is for the rest of the file to do it.
+ */
+static inline bool translate_plainly(VtdUnit *u, VtdSource *source,
+                                     uint64_t iova, VtdAccess access,
+                                     VtdMapping *out)
+{
+    uint64_t gen = atomic_load(&u->config_gen);
+    uint64_t key;
+    uint64_t plain = cached_plain(source, gen, &key);
+
+    return plain && !access.supervisor && access.perm &&
+           !(access.perm & VTD_PERM_EXEC) &&
+           walk_plainly(u, gen, key, plain, iova, access, out);
+}
+
+VtdFault vtd_translate_miss(VtdUnit *u, VtdSource *source, uint64_t iova,
+                            VtdAccess access, bool quiet, VtdMapping *out)
+{
+    return translate_plainly(u, source, iova, access, out)
+               ? VTD_FAULT_NONE
+               : translate_or_report(u, source, iova, access, quiet, out);
 }

@@ -18,10 +18,12 @@ typedef struct VtdSource {
     VtdRequester req;
     /* Its configuration in whole words, under a sequence count that is odd
      * while they are being replaced; valid while gen is the unit's config_gen.
-     * hit is all that a hit in the IOTLB needs of it. */
+     * hit is all that a hit in the IOTLB needs of it, plain all that most walks
+     * do. */
     _Atomic uint32_t seq;
     _Atomic uint64_t gen;
     _Atomic uint64_t hit;
+    _Atomic uint64_t plain;
     _Atomic uint64_t config[VTD_CONFIG_WORDS];
 } VtdSource;
 

@@ -241,7 +241,7 @@ static void misses(const char *name, World w, unsigned target)
         return;
     }
     start(w);
-    access_page(0); /* its configuration */
+    access_pages(w.pages); /* which marks the tables */
     invalidate(qi_iotlb(QI_GLOBAL, 0), 0);
     CALLGRIND_ZERO_STATS;
     access_pages(w.pages);
