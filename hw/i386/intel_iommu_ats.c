@@ -15,6 +15,7 @@
 #include "qemu/lockable.h"
 #include "qemu/rcu.h"
 #include "trace/trace-hw_i386_vtd.h"
+#include "vtd/vtd_quick.h"
 
 /* PASIDs of a device whose configuration is kept; that of others is decoded for
  * each request. */
@@ -197,8 +198,7 @@ static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
 
     vtd_drain_translating();
     source = source_of(dev, request, &spare);
-    if (vtd_translate_hit(unit, vtd_source_hit(unit, source), iova,
-                          access_of(request), &m)) {
+    if (vtd_translate_quick(unit, source, iova, access_of(request), &m)) {
         set_result(&m, out);
         return true;
     }
@@ -212,7 +212,7 @@ static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
         };
         return !request->has_pasid;
     }
-    if (vtd_translate_miss(unit, source, iova, access_of(request), false,
+    if (vtd_translate_slow(unit, source, iova, access_of(request), false,
                            &m)) {
         return false;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "vtd_translate.h"
+#include "vtd_quick.h"
 
 #include "guest.h"
 #include "tap.h"
@@ -265,6 +265,11 @@ TEST(a_fault_is_not_cached)
     CHECK_EQ(out.pa, 0x7000);
 }
 
+static uint64_t source_hit(void)
+{
+    return vtd_source_known(&guest.unit, &guest.source).hit;
+}
+
 /* A hit does not ask whether translation is on. */
 TEST(there_are_no_hits_while_nothing_is_translated)
 {
@@ -272,17 +277,17 @@ TEST(there_are_no_hits_while_nothing_is_translated)
 
     legacy();
     CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
-    CHECK(vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(source_hit());
     command(0, VTD_GCMD_TE);
-    CHECK(!vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(!source_hit());
     CHECK_EQ(vtd_configuration(&guest.unit, &guest.source, &config),
              VTD_FAULT_NONE);
-    CHECK(!vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(!source_hit());
     command(VTD_GCMD_TE, 0);
     CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
-    CHECK(vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(source_hit());
     vtd_reset(&guest.unit);
-    CHECK(!vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(!source_hit());
 }
 
 TEST(pages_that_interrupts_are_in_are_not_kept)

@@ -200,18 +200,41 @@ static inline bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
     return false;
 }
 
-/* Look up the page of @iova for the tag with @key.  Any thread, no lock.
- * False: not cached. */
-static inline __attribute__((always_inline)) bool
-vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key, uint64_t iova,
-                     VtdMapping *out)
+/* A ticket that is good for lookups alone so far. */
+static inline VtdIotlbTicket vtd_iotlb_ticket_of(VtdIotlb *tlb, uint64_t key)
 {
-    VtdIotlbDomain *domain = &tlb->domain[key & VTD_TLB_DID];
     uint64_t hash = vtd_iotlb_hash(key);
-    uint64_t gen = vtd_iotlb_generation(tlb, domain, key, hash);
-    uint64_t tag = key | vtd_put(VTD_TLB_GEN, gen);
-    unsigned sizes =
-        atomic_load_explicit(&domain->sizes, memory_order_relaxed);
+    uint64_t gen = vtd_iotlb_generation(
+        tlb, &tlb->domain[key & VTD_TLB_DID], key, hash);
+
+    return (VtdIotlbTicket){
+        .tag = key | vtd_put(VTD_TLB_GEN, gen),
+        .hash = hash,
+    };
+}
+
+/* To be called before the first table is read for what will be inserted. */
+static inline void vtd_iotlb_ticket_draw(VtdIotlb *tlb, VtdIotlbTicket *ticket)
+{
+    ticket->narrow = atomic_load(&tlb->narrow_gen);
+}
+
+/* Both. */
+static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
+{
+    VtdIotlbTicket ticket = vtd_iotlb_ticket_of(tlb, vtd_iotlb_key(tag));
+
+    vtd_iotlb_ticket_draw(tlb, &ticket);
+    return ticket;
+}
+
+/* Look up the page of @iova.  Any thread, no lock.  False: not cached. */
+static inline __attribute__((always_inline)) bool
+vtd_iotlb_lookup_page(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                      uint64_t iova, VtdMapping *out)
+{
+    unsigned sizes = atomic_load_explicit(
+        &tlb->domain[ticket->tag & VTD_TLB_DID].sizes, memory_order_relaxed);
 
     /* Most often there is one size beside tables. */
     for (sizes &= VTD_BIT(VTD_TLB_TABLE) - 1; sizes; sizes &= sizes - 1) {
@@ -219,8 +242,9 @@ vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key, uint64_t iova,
         uint64_t page_number = iova >> (VTD_PAGE_SHIFT + size * 9);
         uint64_t target;
 
-        if (vtd_iotlb_find(vtd_iotlb_set(tlb, hash, page_number, size),
-                           vtd_iotlb_page(page_number, size), tag, &target)) {
+        if (vtd_iotlb_find(
+                vtd_iotlb_set(tlb, ticket->hash, page_number, size),
+                vtd_iotlb_page(page_number, size), ticket->tag, &target)) {
             out->shift = VTD_PAGE_SHIFT + size * 9;
             out->iova = page_number << out->shift;
             out->pa = target & VTD_TLB_TARGET;
@@ -234,26 +258,9 @@ vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key, uint64_t iova,
 static inline bool vtd_iotlb_lookup(VtdIotlb *tlb, VtdTag tag, uint64_t iova,
                                     VtdMapping *out)
 {
-    return vtd_iotlb_lookup_key(tlb, vtd_iotlb_key(tag), iova, out);
-}
+    VtdIotlbTicket ticket = vtd_iotlb_ticket_of(tlb, vtd_iotlb_key(tag));
 
-/* To be called before the first table is read for what will be inserted. */
-static inline VtdIotlbTicket vtd_iotlb_ticket_key(VtdIotlb *tlb, uint64_t key)
-{
-    uint64_t hash = vtd_iotlb_hash(key);
-    uint64_t gen = vtd_iotlb_generation(
-        tlb, &tlb->domain[key & VTD_TLB_DID], key, hash);
-
-    return (VtdIotlbTicket){
-        .tag = key | vtd_put(VTD_TLB_GEN, gen),
-        .hash = hash,
-        .narrow = atomic_load(&tlb->narrow_gen),
-    };
-}
-
-static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
-{
-    return vtd_iotlb_ticket_key(tlb, vtd_iotlb_key(tag));
+    return vtd_iotlb_lookup_page(tlb, &ticket, iova, out);
 }
 
 /* The word that was kept with the last table for @iova; 0: none.  Whoever uses

@@ -3,16 +3,21 @@
 
 #include <string.h>
 
-#include "vtd_plain.h"
+#include "vtd_quick.h"
 
 _Static_assert(sizeof(VtdConfig) % sizeof(uint64_t) == 0,
                "a configuration is whole words");
 
-static uint64_t hit_word(const VtdConfig *c)
+/* Whether what is in the IOTLB is all there is to say of a user's request. */
+static inline bool is_simple(const VtdConfig *c)
 {
-    bool simple = c->kind != VTD_PASS_THROUGH && !c->supervisor;
+    return c->kind != VTD_PASS_THROUGH && !c->supervisor;
+}
 
-    return vtd_iotlb_key(vtd_config_tag(c)) | (simple ? VTD_HIT_SIMPLE : 0);
+static inline uint64_t hit_word(const VtdConfig *c)
+{
+    return vtd_iotlb_key(vtd_config_tag(c)) |
+           (is_simple(c) ? VTD_HIT_SIMPLE : 0);
 }
 
 void vtd_source_init(VtdSource *source, VtdRequester req)
@@ -114,18 +119,6 @@ static VtdFault check_output(const VtdConfig *config, uint64_t iova,
         config, m->pa | (iova & ((1ull << m->shift) - 1)));
 }
 
-/*
- * Whether @m may answer other requests.  What was allowed to a supervisor may
- * not: hits do not look at privilege.  Nor may a page that interrupts are in:
- * they do not look where a byte goes, either.
- */
-static bool is_for_all(const VtdMapping *m, VtdAccess access)
-{
-    return !access.supervisor &&
-           (m->pa > VTD_MSI_RANGE_LAST ||
-            m->pa + ((1ull << m->shift) - 1) < VTD_MSI_RANGE_FIRST);
-}
-
 static void count_walk(VtdUnit *u, const VtdConfig *config)
 {
     _Atomic uint64_t *walks = config->kind == VTD_NESTED
@@ -141,25 +134,6 @@ static inline VtdFault walk_to_output(VtdWalk *walk, uint64_t iova,
     VtdFault fault = vtd_walk(walk, iova, out);
 
     return fault ? fault : check_output(walk->config, iova, out);
-}
-
-/*
- * Keep @m, and @table unless it is 0.  The ticket protects against
- * invalidations of the tables.  If the configuration went out of date before
- * the ticket was drawn, the walk may have used tables that do not belong to the
- * tag any more.
- */
-static inline __attribute__((always_inline)) void
-cache_walk(VtdUnit *u, uint64_t gen, const VtdIotlbTicket *ticket,
-           uint64_t iova, const VtdMapping *m, uint64_t table)
-{
-    if (atomic_load(&u->config_gen) != gen) {
-        return;
-    }
-    vtd_iotlb_insert(&u->iotlb, ticket, m);
-    if (table) {
-        vtd_iotlb_insert_table(&u->iotlb, ticket, iova, table);
-    }
 }
 
 static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
@@ -202,7 +176,14 @@ static void identity(uint64_t iova, VtdMapping *out)
     };
 }
 
-/* Once vtd_translate_hit() has found nothing. */
+static bool lookup_any(VtdUnit *u, const VtdConfig *config, uint64_t iova,
+                       VtdAccess access, VtdMapping *out)
+{
+    return is_simple(config) && !access.supervisor &&
+           vtd_iotlb_lookup(&u->iotlb, vtd_config_tag(config), iova, out) &&
+           !(access.perm & ~out->perm);
+}
+
 static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
                           VtdAccess access, VtdConfig *config,
                           VtdMapping *out)
@@ -214,7 +195,7 @@ static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
 
         /* Perhaps another source of the domain has been there. */
         if (fault ||
-            vtd_translate_hit(u, hit_word(config), iova, access, out)) {
+            lookup_any(u, config, iova, access, out)) {
             return fault;
         }
     }
@@ -239,9 +220,8 @@ report(VtdUnit *u, const VtdFaultRecord *record, bool fault_disable)
     vtd_work_send(u, &work);
 }
 
-static __attribute__((noinline)) VtdFault
-translate_or_report(VtdUnit *u, VtdSource *source, uint64_t iova,
-                    VtdAccess access, bool quiet, VtdMapping *out)
+VtdFault vtd_translate_slow(VtdUnit *u, VtdSource *source, uint64_t iova,
+                            VtdAccess access, bool quiet, VtdMapping *out)
 {
     VtdConfig config;
     VtdFault fault = translate(u, source, iova, access, &config, out);
@@ -263,72 +243,10 @@ translate_or_report(VtdUnit *u, VtdSource *source, uint64_t iova,
     return fault;
 }
 
-/* VtdSource.plain if it is up to date, or 0. */
-static inline uint64_t cached_plain(VtdSource *source, uint64_t gen,
-                                    uint64_t *key)
+VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
+                       VtdAccess access, bool quiet, VtdMapping *out)
 {
-    uint32_t seq = atomic_load_explicit(&source->seq, memory_order_acquire);
-    uint64_t held = atomic_load_explicit(&source->gen, memory_order_relaxed);
-    uint64_t plain =
-        atomic_load_explicit(&source->plain, memory_order_relaxed);
-
-    *key = atomic_load_explicit(&source->hit, memory_order_relaxed) &
-           VTD_HIT_KEY;
-    atomic_thread_fence(memory_order_acquire);
-    return held == gen && !(seq & 1) &&
-                   atomic_load_explicit(&source->seq,
-                                        memory_order_relaxed) == seq
-               ? plain
-               : 0;
-}
-
-/* @plain: of the source, not 0.  As below. */
-static inline __attribute__((always_inline)) bool
-walk_plainly(VtdUnit *u, uint64_t gen, uint64_t key, uint64_t plain,
-             uint64_t iova, VtdAccess access, VtdMapping *out)
-{
-    VtdIotlbTicket ticket = vtd_iotlb_ticket_key(&u->iotlb, key);
-    uint64_t table = vtd_iotlb_table(&u->iotlb, &ticket, iova);
-    VtdConfig config = plain_config(plain);
-    VtdWalk walk = {
-        .env = &u->env,
-        .caps = &u->caps,
-        .config = &config,
-        .access = access,
-        .last_table = table,
-    };
-
-    if (!vtd_walk_plain(&walk, plain & PLAIN_FIRST_STAGE, iova, out) ||
-        !is_for_all(out, access)) {
-        return false;
-    }
-    atomic_fetch_add_explicit(&u->counters.table_walks, 1,
-                              memory_order_relaxed);
-    cache_walk(u, gen, &ticket, iova, out, table ? 0 : walk.last_table);
-    return true;
-}
-
-/*
- * What most misses come to, in one piece.  False: nothing has been done, and it
- * is for the rest of the file to do it.
- */
-static inline bool translate_plainly(VtdUnit *u, VtdSource *source,
-                                     uint64_t iova, VtdAccess access,
-                                     VtdMapping *out)
-{
-    uint64_t gen = atomic_load(&u->config_gen);
-    uint64_t key;
-    uint64_t plain = cached_plain(source, gen, &key);
-
-    return plain && !access.supervisor && access.perm &&
-           !(access.perm & VTD_PERM_EXEC) &&
-           walk_plainly(u, gen, key, plain, iova, access, out);
-}
-
-VtdFault vtd_translate_miss(VtdUnit *u, VtdSource *source, uint64_t iova,
-                            VtdAccess access, bool quiet, VtdMapping *out)
-{
-    return translate_plainly(u, source, iova, access, out)
+    return vtd_translate_quick(u, source, iova, access, out)
                ? VTD_FAULT_NONE
-               : translate_or_report(u, source, iova, access, quiet, out);
+               : vtd_translate_slow(u, source, iova, access, quiet, out);
 }
