@@ -121,6 +121,94 @@ TEST(another_page_of_the_same_table_reads_that_only)
     CHECK_EQ(reads(), 1);
 }
 
+/* A source looks for the sizes that it has met. */
+TEST(pages_of_each_size_are_found_whichever_came_last)
+{
+    static const uint64_t at[] = { IOVA, 0x80200000, 0x100000000 };
+    static const unsigned shift[] = { 12, 21, 30 };
+
+    legacy();
+    for (unsigned i = 1; i < 3; i++) {
+        tables_map(&guest.tables, &table, at[i], at[i], shift[i], MAP_RW);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK_EQ(translate(at[i], R, &out), VTD_FAULT_NONE);
+    }
+    reads();
+    for (unsigned i = 0; i < 9; i++) {
+        CHECK_EQ(translate(at[i * i % 3], R, &out), VTD_FAULT_NONE);
+        CHECK_EQ(out.shift, shift[i * i % 3]);
+        CHECK_EQ(translate(at[i % 3], R, &out), VTD_FAULT_NONE);
+        CHECK_EQ(out.shift, shift[i % 3]);
+    }
+    CHECK_EQ(reads(), 0);
+}
+
+TEST(a_size_that_only_another_source_has_met_is_walked_to_once)
+{
+    VtdSource other;
+
+    legacy();
+    tables_map(&guest.tables, &table, 0x80200000, 0x40000000, 21, MAP_RW);
+    tables_legacy_context(&guest.tables, guest.root, GUEST_SID + 1,
+                          &(LegacyContext){
+                              .levels = 4, .did = DID, .ss_table = table.root,
+                          });
+    vtd_source_init(&other, (VtdRequester){ .sid = GUEST_SID + 1 });
+    CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_EQ(vtd_translate(&guest.unit, &other, 0x80200000,
+                               (VtdAccess){ .perm = R }, false, &out),
+                 VTD_FAULT_NONE);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        reads();
+        CHECK_EQ(translate(0x80200000, R, &out), VTD_FAULT_NONE);
+        CHECK_EQ(out.pa, 0x40000000);
+        CHECK_EQ(reads(), i ? 0 : 3);
+    }
+}
+
+/* Read in place, a miss is translated where hits are. */
+TEST(a_plain_miss_needs_no_more_than_the_quick_way)
+{
+    VtdAccess access = { .perm = R };
+
+    first_stage();
+    fake_env_read_in_place(&guest.env, &guest.unit.env);
+    CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE);
+    vtd_iotlb_drop_all(&guest.unit.iotlb);
+    CHECK(vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    CHECK_EQ(out.pa, 0x5000);
+    CHECK_EQ(atomic_load(&guest.unit.counters.table_walks), 2);
+    CHECK(vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    CHECK_EQ(atomic_load(&guest.unit.counters.table_walks), 2);
+    /* Whatever is more than that. */
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA + 0x1000,
+                               access, &out));
+    access.supervisor = true;
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    vtd_iotlb_drop_all(&guest.unit.iotlb);
+    access = (VtdAccess){ .perm = X };
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    access = (VtdAccess){ .perm = 0 };
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    CHECK_EQ(atomic_load(&guest.unit.counters.table_walks), 2);
+}
+
+TEST(a_plain_miss_after_its_configuration_has_changed_is_none)
+{
+    VtdAccess access = { .perm = R };
+
+    first_stage();
+    fake_env_read_in_place(&guest.env, &guest.unit.env);
+    CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE);
+    vtd_forget_configurations(&guest.unit);
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    CHECK_EQ(translate_pasid(IOVA, R), VTD_FAULT_NONE);
+    CHECK(vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+}
+
 /* The guest makes IOVA's last table another one, with IOVA + 0x1000 in it. */
 static void replace_last_table(void)
 {

@@ -155,7 +155,7 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
 {
     uint64_t key = vtd_iotlb_key(tag);
     uint64_t last = addr + ((VTD_PAGE_SIZE << order) - 1);
-    unsigned sizes;
+    uint64_t sizes;
 
     if (order > MAX_PROBED_ORDER) {
         if (tag.first_stage) {
@@ -168,11 +168,11 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
     atomic_fetch_add(&tlb->narrow_gen, 1);
     sizes = atomic_load(&tlb->domain[tag.did].sizes);
     if (leaf_only) {
-        sizes &= ~(1u << VTD_TLB_TABLE);
+        sizes &= VTD_TLB_PAGES;
     }
     for (; sizes; sizes &= sizes - 1) {
-        unsigned size = __builtin_ctz(sizes);
-        unsigned shift = vtd_iotlb_shift(size);
+        unsigned size = __builtin_ctzll(sizes);
+        unsigned shift = size & VTD_TLB_SHIFT;
 
         drop_range(tlb, key, size, addr >> shift, last >> shift);
     }

@@ -17,7 +17,7 @@
  * ticket is dropped.
  *
  * Pages of different sizes lie in different sets.  A domain remembers which
- * sizes it has ever had, and only those are looked for.
+ * sizes it has ever had, and only those are invalidated.
  *
  * The last table of a walk is kept as well, as one more size of page, so that
  * the same rules make it go (spec, section "Paging-Structure Caches").  A walk
@@ -59,12 +59,16 @@ typedef struct VtdMapping {
 
 /* Word "page": page number of the input address, page size, valid. */
 #define VTD_TLB_VALID VTD_BIT(0)
-#define VTD_TLB_SIZE VTD_BITS(3, 2)
-enum { VTD_TLB_4K,
-       VTD_TLB_2M,
-       VTD_TLB_1G,
-       VTD_TLB_TABLE, /* of entries at level 1 */
-       VTD_TLB_SIZES };
+#define VTD_TLB_SIZE VTD_BITS(7, 2)
+
+/* Sizes: how far to shift an address, and what is kept. */
+#define VTD_TLB_SHIFT 31u
+enum { VTD_TLB_4K = 12,
+       VTD_TLB_2M = 21,
+       VTD_TLB_1G = 30,
+       VTD_TLB_TABLE = 32 | VTD_TLB_2M }; /* of entries at level 1 */
+#define VTD_TLB_PAGES \
+    (VTD_BIT(VTD_TLB_4K) | VTD_BIT(VTD_TLB_2M) | VTD_BIT(VTD_TLB_1G))
 
 /* Word "tag": domain id, PASID, stage, generation; all but the generation is
  * the tag's key. */
@@ -98,7 +102,7 @@ _Static_assert(sizeof(VtdIotlbSet) == 128, "a set is two cache lines");
 typedef struct VtdIotlbDomain {
     _Atomic uint64_t gen;
     _Atomic uint64_t first_stage_gen; /* see VtdTag */
-    _Atomic uint8_t sizes; /* bit n: there was a page of size n */
+    _Atomic uint64_t sizes; /* bit n: there was a page of size n */
 } VtdIotlbDomain;
 
 typedef struct VtdIotlb {
@@ -134,11 +138,6 @@ static inline uint64_t vtd_iotlb_hash(uint64_t key)
     return key ^ key >> 32;
 }
 
-static inline unsigned vtd_iotlb_shift(unsigned size)
-{
-    return VTD_PAGE_SHIFT + (size == VTD_TLB_TABLE ? VTD_TLB_2M : size) * 9;
-}
-
 static inline _Atomic uint64_t *vtd_iotlb_pasid_gen(VtdIotlb *tlb,
                                                     uint64_t hash)
 {
@@ -166,15 +165,20 @@ static inline uint64_t vtd_iotlb_generation(VtdIotlb *tlb,
 static inline VtdIotlbSet *vtd_iotlb_set(VtdIotlb *tlb, uint64_t hash,
                                          uint64_t page_number, unsigned size)
 {
-    return &tlb->set[(page_number + hash +
-                      size * (VTD_IOTLB_SETS / VTD_TLB_SIZES)) %
+    return &tlb->set[(page_number + hash + size * (VTD_IOTLB_SETS / 128)) %
                      VTD_IOTLB_SETS];
 }
 
 static inline uint64_t vtd_iotlb_page(uint64_t page_number, unsigned size)
 {
-    return page_number << vtd_iotlb_shift(size) |
-           vtd_put(VTD_TLB_SIZE, size) | VTD_TLB_VALID;
+    return page_number << (size & VTD_TLB_SHIFT) | size * 4ull |
+           VTD_TLB_VALID;
+}
+
+static inline bool vtd_iotlb_is(VtdIotlbEntry *e, uint64_t page, uint64_t tag)
+{
+    return atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
+           atomic_load_explicit(&e->tag, memory_order_relaxed) == tag;
 }
 
 /* The word "target" of an entry; false: there is none, or a writer is at work
@@ -186,11 +190,9 @@ static inline bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
 
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        VtdIotlbEntry *e = &set->way[i];
-
-        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
-            atomic_load_explicit(&e->tag, memory_order_relaxed) == tag) {
-            *target = atomic_load_explicit(&e->target, memory_order_relaxed);
+        if (vtd_iotlb_is(&set->way[i], page, tag)) {
+            *target = atomic_load_explicit(&set->way[i].target,
+                                           memory_order_relaxed);
             atomic_thread_fence(memory_order_acquire);
             return !(before & 1) &&
                    atomic_load_explicit(&set->seq, memory_order_relaxed) ==
@@ -228,39 +230,52 @@ static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
     return ticket;
 }
 
-/* Look up the page of @iova.  Any thread, no lock.  False: not cached. */
+/* Look up the page of @size that @iova may be in.  Any thread, no lock.
+ * False: not cached. */
 static inline __attribute__((always_inline)) bool
-vtd_iotlb_lookup_page(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                      uint64_t iova, VtdMapping *out)
+vtd_iotlb_lookup_size(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                      uint64_t iova, unsigned size, VtdMapping *out)
 {
-    unsigned sizes = atomic_load_explicit(
-        &tlb->domain[ticket->tag & VTD_TLB_DID].sizes, memory_order_relaxed);
+    uint64_t page_number = iova >> size;
+    uint64_t page = vtd_iotlb_page(page_number, size);
+    uint64_t target;
 
-    /* Most often there is one size beside tables. */
-    for (sizes &= VTD_BIT(VTD_TLB_TABLE) - 1; sizes; sizes &= sizes - 1) {
-        unsigned size = __builtin_ctz(sizes);
-        uint64_t page_number = iova >> (VTD_PAGE_SHIFT + size * 9);
-        uint64_t target;
+    if (!vtd_iotlb_find(vtd_iotlb_set(tlb, ticket->hash, page_number, size),
+                        page, ticket->tag, &target)) {
+        return false;
+    }
+    out->iova = page & VTD_PAGE_MASK;
+    out->pa = target & VTD_TLB_TARGET;
+    out->shift = size;
+    out->perm = target & VTD_TLB_PERM;
+    return true;
+}
 
-        if (vtd_iotlb_find(
-                vtd_iotlb_set(tlb, ticket->hash, page_number, size),
-                vtd_iotlb_page(page_number, size), ticket->tag, &target)) {
-            out->shift = VTD_PAGE_SHIFT + size * 9;
-            out->iova = page_number << out->shift;
-            out->pa = target & VTD_TLB_TARGET;
-            out->perm = target & VTD_TLB_PERM;
+/* The same for any of @sizes, of which bit n is size n. */
+static inline bool vtd_iotlb_lookup_sizes(VtdIotlb *tlb,
+                                          const VtdIotlbTicket *ticket,
+                                          uint64_t iova, uint64_t sizes,
+                                          VtdMapping *out)
+{
+    for (; sizes; sizes &= sizes - 1) {
+        if (vtd_iotlb_lookup_size(tlb, ticket, iova, __builtin_ctzll(sizes),
+                                  out)) {
             return true;
         }
     }
     return false;
 }
 
+/* The same for any size that the domain of @tag has had. */
 static inline bool vtd_iotlb_lookup(VtdIotlb *tlb, VtdTag tag, uint64_t iova,
                                     VtdMapping *out)
 {
     VtdIotlbTicket ticket = vtd_iotlb_ticket_of(tlb, vtd_iotlb_key(tag));
+    uint64_t sizes = atomic_load_explicit(&tlb->domain[tag.did].sizes,
+                                          memory_order_relaxed);
 
-    return vtd_iotlb_lookup_page(tlb, &ticket, iova, out);
+    return vtd_iotlb_lookup_sizes(tlb, &ticket, iova, sizes & VTD_TLB_PAGES,
+                                  out);
 }
 
 /* The word that was kept with the last table for @iova; 0: none.  Whoever uses
@@ -269,7 +284,7 @@ static inline uint64_t vtd_iotlb_table(VtdIotlb *tlb,
                                        const VtdIotlbTicket *ticket,
                                        uint64_t iova)
 {
-    uint64_t n = iova >> vtd_iotlb_shift(VTD_TLB_TABLE);
+    uint64_t n = iova >> VTD_TLB_2M;
     uint64_t word;
 
     return vtd_iotlb_find(vtd_iotlb_set(tlb, ticket->hash, n, VTD_TLB_TABLE),
@@ -293,10 +308,20 @@ static inline void vtd_iotlb_unlock(VtdIotlbSet *set)
     atomic_fetch_add_explicit(&set->seq, 1, memory_order_release);
 }
 
+/* Nothing, or what an invalidation has left behind of @tag. */
+static inline bool vtd_iotlb_is_free(VtdIotlbEntry *e, uint64_t tag)
+{
+    uint64_t held = atomic_load_explicit(&e->tag, memory_order_relaxed);
+
+    return !atomic_load_explicit(&e->page, memory_order_relaxed) ||
+           (held != tag && !((held ^ tag) & ~VTD_TLB_GEN));
+}
+
 /*
- * A page replaces itself, so that it is found with its new rights; else the
- * oldest entry goes.  Most entries that are out of date are only so by their
- * generation, so looking for one to reuse is not worth its while.
+ * A page replaces itself, so that it is found with its new rights.  Else it
+ * goes to the first way if that is free, where lookups begin, or in place of
+ * the oldest entry.  More ways are not looked at: most that are out of date are
+ * only so by their generation, so one to reuse is not worth looking for.
  */
 static inline VtdIotlbEntry *vtd_iotlb_choose(VtdIotlbSet *set, uint64_t page,
                                         uint64_t tag)
@@ -305,12 +330,13 @@ static inline VtdIotlbEntry *vtd_iotlb_choose(VtdIotlbSet *set, uint64_t page,
 
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        VtdIotlbEntry *e = &set->way[i];
-
-        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
-            atomic_load_explicit(&e->tag, memory_order_relaxed) == tag) {
-            return e;
+        if (vtd_iotlb_is(&set->way[i], page, tag)) {
+            return &set->way[i];
         }
+    }
+    if (vtd_iotlb_is_free(&set->way[0], tag)) {
+        set->victim = 1;
+        return &set->way[0];
     }
     set->victim = victim + 1 < VTD_IOTLB_WAYS ? victim + 1 : 0;
     return &set->way[victim];
@@ -320,8 +346,8 @@ static inline VtdIotlbEntry *vtd_iotlb_choose(VtdIotlbSet *set, uint64_t page,
  * invalidates advances that first, so that either sees the other's. */
 static inline void vtd_iotlb_note_size(VtdIotlbDomain *domain, unsigned size)
 {
-    if (!(atomic_load(&domain->sizes) & 1u << size)) {
-        atomic_fetch_or(&domain->sizes, 1u << size);
+    if (!(atomic_load(&domain->sizes) & VTD_BIT(size))) {
+        atomic_fetch_or(&domain->sizes, VTD_BIT(size));
     }
 }
 
@@ -351,12 +377,9 @@ static inline __attribute__((always_inline)) void
 vtd_iotlb_insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
                       const VtdMapping *m)
 {
-    /* Levels are nine bits apart; the quotient is the same for all three. */
-    unsigned size = (m->shift - VTD_PAGE_SHIFT) / 8u;
-
-    if (size <= VTD_TLB_1G) {
-        vtd_iotlb_put(tlb, ticket, m->iova >> m->shift, size,
-               (m->pa & VTD_TLB_TARGET) | m->perm);
+    if (m->shift <= VTD_TLB_1G) {
+        vtd_iotlb_put(tlb, ticket, m->iova >> m->shift, m->shift,
+                      (m->pa & VTD_TLB_TARGET) | m->perm);
     }
 }
 
@@ -364,7 +387,7 @@ static inline void
 vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
                             uint64_t iova, uint64_t word)
 {
-    vtd_iotlb_put(tlb, ticket, iova >> vtd_iotlb_shift(VTD_TLB_TABLE), VTD_TLB_TABLE,
+    vtd_iotlb_put(tlb, ticket, iova >> VTD_TLB_2M, VTD_TLB_TABLE,
            word);
 }
 

@@ -74,6 +74,39 @@ SPECIALISED uint64_t plain_of(VtdSource *source, const VtdKnown *known)
                : 0;
 }
 
+/* The source has met @m. */
+SPECIALISED void meet(VtdSource *source, const VtdMapping *m)
+{
+    unsigned size = m->shift;
+    uint32_t sizes;
+
+    if (atomic_load_explicit(&source->size, memory_order_relaxed) == size ||
+        size > VTD_TLB_1G) {
+        return;
+    }
+    sizes = atomic_load_explicit(&source->sizes, memory_order_relaxed);
+    atomic_store_explicit(&source->sizes, sizes | 1u << size,
+                          memory_order_relaxed);
+    atomic_store_explicit(&source->size, size, memory_order_relaxed);
+}
+
+/* A page of another size than @size, the last one that was met. */
+SPECIALISED bool lookup_others(VtdUnit *u, VtdSource *source,
+                               const VtdIotlbTicket *ticket, uint64_t iova,
+                               unsigned size, VtdMapping *out)
+{
+    uint32_t others =
+        atomic_load_explicit(&source->sizes, memory_order_relaxed) &
+        ~(1u << size);
+
+    if (!others ||
+        !vtd_iotlb_lookup_sizes(&u->iotlb, ticket, iova, others, out)) {
+        return false;
+    }
+    meet(source, out);
+    return true;
+}
+
 /* False: nothing has been done. */
 SPECIALISED bool quick_walk(VtdUnit *u, VtdSource *source,
                             const VtdKnown *known, VtdIotlbTicket *ticket,
@@ -102,7 +135,21 @@ SPECIALISED bool quick_walk(VtdUnit *u, VtdSource *source,
                               memory_order_relaxed);
     cache_walk(u, known->config_gen, ticket, iova, out,
                table ? 0 : walk.last_table);
+    meet(source, out);
     return true;
+}
+
+SPECIALISED bool quick(VtdUnit *u, VtdSource *source, const VtdKnown *known,
+                       uint64_t iova, VtdAccess access, VtdMapping *out)
+{
+    VtdIotlbTicket ticket =
+        vtd_iotlb_ticket_of(&u->iotlb, known->hit & VTD_HIT_KEY);
+    unsigned size = atomic_load_explicit(&source->size, memory_order_relaxed);
+
+    return ((vtd_iotlb_lookup_size(&u->iotlb, &ticket, iova, size, out) ||
+             lookup_others(u, source, &ticket, iova, size, out)) &&
+            !(access.perm & ~out->perm)) ||
+           quick_walk(u, source, known, &ticket, iova, access, out);
 }
 
 /*
@@ -114,15 +161,9 @@ SPECIALISED bool vtd_translate_quick(VtdUnit *u, VtdSource *source,
                                      VtdMapping *out)
 {
     VtdKnown known = vtd_source_known(u, source);
-    VtdIotlbTicket ticket;
 
-    if (!(known.hit & VTD_HIT_SIMPLE) || access.supervisor) {
-        return false;
-    }
-    ticket = vtd_iotlb_ticket_of(&u->iotlb, known.hit & VTD_HIT_KEY);
-    return (vtd_iotlb_lookup_page(&u->iotlb, &ticket, iova, out) &&
-            !(access.perm & ~out->perm)) ||
-           quick_walk(u, source, &known, &ticket, iova, access, out);
+    return (known.hit & VTD_HIT_SIMPLE) && !access.supervisor &&
+           quick(u, source, &known, iova, access, out);
 }
 
 #endif

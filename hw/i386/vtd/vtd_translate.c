@@ -30,6 +30,8 @@ void vtd_source_init(VtdSource *source, VtdRequester req)
     for (unsigned i = 0; i < VTD_CONFIG_WORDS; i++) {
         atomic_init(&source->config[i], 0);
     }
+    atomic_init(&source->size, VTD_TLB_4K);
+    atomic_init(&source->sizes, 1u << VTD_TLB_4K);
 }
 
 /* False: @config is undefined. */
@@ -73,6 +75,9 @@ static void cache_config(VtdSource *source, uint64_t gen, uint64_t hit,
         atomic_store_explicit(&source->config[i], words[i],
                               memory_order_relaxed);
     }
+    atomic_store_explicit(&source->sizes, 1u << VTD_TLB_4K,
+                          memory_order_relaxed);
+    atomic_store_explicit(&source->size, VTD_TLB_4K, memory_order_relaxed);
     atomic_store_explicit(&source->seq, seq + 2, memory_order_release);
 }
 
@@ -136,8 +141,9 @@ static inline VtdFault walk_to_output(VtdWalk *walk, uint64_t iova,
     return fault ? fault : check_output(walk->config, iova, out);
 }
 
-static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
-                               uint64_t gen, uint64_t iova, VtdAccess access,
+static VtdFault walk_and_cache(VtdUnit *u, VtdSource *source,
+                               const VtdConfig *config, uint64_t gen,
+                               uint64_t iova, VtdAccess access,
                                VtdMapping *out)
 {
     VtdIotlbTicket ticket =
@@ -162,6 +168,7 @@ static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
     if (!fault && is_for_all(out, access)) {
         cache_walk(u, gen, &ticket, iova, out,
                    walk.last_table != table ? walk.last_table : 0);
+        meet(source, out);
     }
     return fault;
 }
@@ -206,7 +213,7 @@ static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
         identity(iova, out);
         return fault ? fault : check_output(config, iova, out);
     }
-    return walk_and_cache(u, config, gen, iova, access, out);
+    return walk_and_cache(u, source, config, gen, iova, access, out);
 }
 
 /* A function of its own for the sake of its caller, whose stack would be made

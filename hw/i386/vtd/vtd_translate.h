@@ -25,6 +25,11 @@ typedef struct VtdSource {
     _Atomic uint64_t hit;
     _Atomic uint64_t plain;
     _Atomic uint64_t config[VTD_CONFIG_WORDS];
+    /* Where to look in the IOTLB: the size of the page that was found last, and
+     * all sizes that were with this configuration.  No more than a hint: what
+     * is not looked for is found by a walk. */
+    _Atomic uint32_t size;
+    _Atomic uint32_t sizes; /* bit n: size n */
 } VtdSource;
 
 void vtd_source_init(VtdSource *source, VtdRequester req);
