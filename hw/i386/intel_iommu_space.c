@@ -190,7 +190,7 @@ static IOMMUTLBEntry space_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
     VtdUnit *unit = space->unit;
     VtdAccess access = { .perm = flag & IOMMU_RW };
     VtdSource *source;
-    VtdMapping m;
+    VTD_UNSET VtdMapping m;
 
     vtd_drain_translating();
     source = source_of(space);

@@ -88,29 +88,34 @@ typedef struct VtdEnv {
 /* In place of a window where there is none. */
 static const VtdWindow vtd_env_no_window = { 0 };
 
-static inline bool vtd_env_in_window(const VtdWindow *window, uint64_t gpa)
+VTD_INLINE bool vtd_env_in_window(const VtdWindow *window, uint64_t gpa)
 {
     return gpa - window->start < window->size;
 }
 
-/* The window around @gpa. */
-static inline __attribute__((always_inline)) const VtdWindow *
-vtd_env_find_window(const VtdEnv *env, uint64_t gpa)
+/* Set *@window to the one around @gpa; false: there is none. */
+VTD_INLINE bool
+vtd_env_find_window(const VtdEnv *env, uint64_t gpa, const VtdWindow **window)
 {
-    const VtdMemory *memory =
-        env->memory ? atomic_load_explicit(env->memory, memory_order_acquire)
-                    : NULL;
+    const VtdMemory *memory;
+    const VtdWindow *end;
 
-    for (unsigned i = 0; memory && i < memory->count; i++) {
-        if (vtd_env_in_window(&memory->window[i], gpa)) {
-            return &memory->window[i];
+    if (!env->memory) {
+        return false;
+    }
+    memory = atomic_load_explicit(env->memory, memory_order_acquire);
+    end = memory->window + memory->count;
+    for (const VtdWindow *w = memory->window; w != end; w++) {
+        if (vtd_env_in_window(w, gpa)) {
+            *window = w;
+            return true;
         }
     }
-    return &vtd_env_no_window;
+    return false;
 }
 
 /* The quadword at @gpa, which is in @window. */
-static inline uint64_t vtd_env_peek64(const VtdWindow *window, uint64_t gpa)
+VTD_INLINE uint64_t vtd_env_peek64(const VtdWindow *window, uint64_t gpa)
 {
     return vtd_le64(atomic_load_explicit(
         (const _Atomic uint64_t *)(window->host + (gpa - window->start)),
@@ -122,16 +127,9 @@ static inline uint64_t vtd_env_peek64(const VtdWindow *window, uint64_t gpa)
 static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
                                   uint64_t *value, const VtdWindow **window)
 {
-    uint64_t loaded;
-
-    if (!vtd_env_in_window(*window, gpa)) {
-        *window = vtd_env_find_window(env, gpa);
-        if (!vtd_env_in_window(*window, gpa)) {
-            bool done = env->load64(env->opaque, gpa, &loaded);
-
-            *value = loaded;
-            return done;
-        }
+    if (!vtd_env_in_window(*window, gpa) &&
+        !vtd_env_find_window(env, gpa, window)) {
+        return env->load64(env->opaque, gpa, value);
     }
     *value = vtd_env_peek64(*window, gpa);
     return true;
@@ -142,16 +140,14 @@ static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
 
 /* @count little-endian quadwords at @gpa; false as for read().  Inline, as most
  * callers have a constant number of them. */
-static inline __attribute__((always_inline)) bool
+VTD_INLINE bool
 vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa, uint64_t *qw,
                     unsigned count)
 {
-    const VtdWindow *w = &vtd_env_no_window;
+    const VtdWindow *w;
 
-    if (count <= VTD_ENV_IN_PLACE && gpa % sizeof(*qw) == 0) {
-        w = vtd_env_find_window(env, gpa);
-    }
-    if (vtd_env_in_window(w, gpa) &&
+    if (count <= VTD_ENV_IN_PLACE && gpa % sizeof(*qw) == 0 &&
+        vtd_env_find_window(env, gpa, &w) &&
         count * sizeof(*qw) <= w->size - (gpa - w->start)) {
         VTD_UNROLL
         for (unsigned i = 0; i < count; i++) {

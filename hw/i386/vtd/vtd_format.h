@@ -15,7 +15,7 @@
  * question open that the format answers, and asks no question before there is
  * need to.
  */
-#define SPECIALISED static inline __attribute__((always_inline))
+#define SPECIALISED VTD_INLINE
 
 typedef struct StageFaults {
     VtdFault access;
@@ -263,14 +263,13 @@ SPECIALISED bool beyond(uint64_t addr, unsigned levels)
     return addr >> level_shift(levels + 1);
 }
 
-/* Of the entry for @addr in @table. */
+/* Of the entry for @addr in @table; an entry has 2^3 bytes. */
 SPECIALISED uint64_t entry_address(uint64_t table, uint64_t addr,
                                    unsigned level)
 {
-    unsigned index =
-        addr >> level_shift(level) & ((1u << VTD_LEVEL_BITS) - 1);
+    uint64_t in_table = ((1u << VTD_LEVEL_BITS) - 1) * sizeof(uint64_t);
 
-    return table + index * 8;
+    return table + (addr >> (level_shift(level) - 3) & in_table);
 }
 
 SPECIALISED bool is_leaf(uint64_t raw, unsigned level)

@@ -23,8 +23,8 @@
  * the same rules make it go (spec, section "Paging-Structure Caches").  A walk
  * in the same 2 MiB starts there.
  *
- * Lookups are all of what an access costs when all goes well, so they are
- * inline.
+ * Lookups and insertions are most of what an access costs when all goes well,
+ * so they are inline.
  */
 #ifndef VTD_IOTLB_H
 #define VTD_IOTLB_H
@@ -132,21 +132,21 @@ static inline uint64_t vtd_iotlb_key(VtdTag tag)
 }
 
 /* Bits 13:0 choose the sets of a key, bits 31:20 its PASID's counter. */
-static inline uint64_t vtd_iotlb_hash(uint64_t key)
+VTD_INLINE uint64_t vtd_iotlb_hash(uint64_t key)
 {
     key *= 0x9e3779b97f4a7c15ull;
     return key ^ key >> 32;
 }
 
-static inline _Atomic uint64_t *vtd_iotlb_pasid_gen(VtdIotlb *tlb,
-                                                    uint64_t hash)
+VTD_INLINE _Atomic uint64_t *vtd_iotlb_pasid_gen(VtdIotlb *tlb,
+                                                 uint64_t hash)
 {
     return &tlb->pasid_gen[hash >> 20 & (VTD_IOTLB_PASID_SLOTS - 1)];
 }
 
-static inline uint64_t vtd_iotlb_generation(VtdIotlb *tlb,
-                                            VtdIotlbDomain *domain,
-                                            uint64_t key, uint64_t hash)
+VTD_INLINE uint64_t vtd_iotlb_generation(VtdIotlb *tlb,
+                                         VtdIotlbDomain *domain,
+                                         uint64_t key, uint64_t hash)
 {
     uint64_t sum =
         atomic_load_explicit(&tlb->global_gen, memory_order_acquire) +
@@ -161,21 +161,22 @@ static inline uint64_t vtd_iotlb_generation(VtdIotlb *tlb,
     return sum;
 }
 
-/* Neighbouring pages go to neighbouring sets; tags and sizes spread over all. */
-static inline VtdIotlbSet *vtd_iotlb_set(VtdIotlb *tlb, uint64_t hash,
-                                         uint64_t page_number, unsigned size)
+/* Neighbouring pages go to neighbouring sets; tags and sizes lie apart. */
+VTD_INLINE VtdIotlbSet *vtd_iotlb_set(VtdIotlb *tlb, uint64_t hash,
+                                      uint64_t page_number, unsigned size)
 {
     return &tlb->set[(page_number + hash + size * (VTD_IOTLB_SETS / 128)) %
                      VTD_IOTLB_SETS];
 }
 
-static inline uint64_t vtd_iotlb_page(uint64_t page_number, unsigned size)
+VTD_INLINE uint64_t vtd_iotlb_page(uint64_t page_number, unsigned size)
 {
-    return page_number << (size & VTD_TLB_SHIFT) | size * 4ull |
-           VTD_TLB_VALID;
+    /* As vtd_put() does it; there is nothing to be cut. */
+    return page_number << (size & VTD_TLB_SHIFT) |
+           size * (VTD_TLB_SIZE & -VTD_TLB_SIZE) | VTD_TLB_VALID;
 }
 
-static inline bool vtd_iotlb_is(VtdIotlbEntry *e, uint64_t page, uint64_t tag)
+VTD_INLINE bool vtd_iotlb_is(VtdIotlbEntry *e, uint64_t page, uint64_t tag)
 {
     return atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
            atomic_load_explicit(&e->tag, memory_order_relaxed) == tag;
@@ -183,8 +184,8 @@ static inline bool vtd_iotlb_is(VtdIotlbEntry *e, uint64_t page, uint64_t tag)
 
 /* The word "target" of an entry; false: there is none, or a writer is at work
  * on the set. */
-static inline bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
-                                  uint64_t tag, uint64_t *target)
+VTD_INLINE bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
+                               uint64_t tag, uint64_t *target)
 {
     uint32_t before = atomic_load_explicit(&set->seq, memory_order_acquire);
 
@@ -202,12 +203,12 @@ static inline bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
     return false;
 }
 
-/* A ticket that is good for lookups alone so far. */
-static inline VtdIotlbTicket vtd_iotlb_ticket_of(VtdIotlb *tlb, uint64_t key)
+/* A ticket for the tag with @key, good for lookups alone so far. */
+VTD_INLINE VtdIotlbTicket vtd_iotlb_ticket_of(VtdIotlb *tlb, uint64_t key)
 {
     uint64_t hash = vtd_iotlb_hash(key);
-    uint64_t gen = vtd_iotlb_generation(
-        tlb, &tlb->domain[key & VTD_TLB_DID], key, hash);
+    uint64_t gen = vtd_iotlb_generation(tlb, &tlb->domain[key & VTD_TLB_DID],
+                                        key, hash);
 
     return (VtdIotlbTicket){
         .tag = key | vtd_put(VTD_TLB_GEN, gen),
@@ -215,24 +216,23 @@ static inline VtdIotlbTicket vtd_iotlb_ticket_of(VtdIotlb *tlb, uint64_t key)
     };
 }
 
-/* To be called before the first table is read for what will be inserted. */
-static inline void vtd_iotlb_ticket_draw(VtdIotlb *tlb, VtdIotlbTicket *ticket)
+/* The same ticket, good for insertions.  To be called before the first table is
+ * read, or looked for here, for what will be inserted. */
+VTD_INLINE VtdIotlbTicket vtd_iotlb_draw(VtdIotlb *tlb,
+                                         VtdIotlbTicket ticket)
 {
-    ticket->narrow = atomic_load(&tlb->narrow_gen);
+    ticket.narrow = atomic_load(&tlb->narrow_gen);
+    return ticket;
 }
 
-/* Both. */
-static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
+VTD_INLINE VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
 {
-    VtdIotlbTicket ticket = vtd_iotlb_ticket_of(tlb, vtd_iotlb_key(tag));
-
-    vtd_iotlb_ticket_draw(tlb, &ticket);
-    return ticket;
+    return vtd_iotlb_draw(tlb, vtd_iotlb_ticket_of(tlb, vtd_iotlb_key(tag)));
 }
 
 /* Look up the page of @size that @iova may be in.  Any thread, no lock.
  * False: not cached. */
-static inline __attribute__((always_inline)) bool
+VTD_INLINE bool
 vtd_iotlb_lookup_size(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
                       uint64_t iova, unsigned size, VtdMapping *out)
 {
@@ -252,10 +252,10 @@ vtd_iotlb_lookup_size(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
 }
 
 /* The same for any of @sizes, of which bit n is size n. */
-static inline bool vtd_iotlb_lookup_sizes(VtdIotlb *tlb,
-                                          const VtdIotlbTicket *ticket,
-                                          uint64_t iova, uint64_t sizes,
-                                          VtdMapping *out)
+VTD_INLINE bool vtd_iotlb_lookup_sizes(VtdIotlb *tlb,
+                                       const VtdIotlbTicket *ticket,
+                                       uint64_t iova, uint64_t sizes,
+                                       VtdMapping *out)
 {
     for (; sizes; sizes &= sizes - 1) {
         if (vtd_iotlb_lookup_size(tlb, ticket, iova, __builtin_ctzll(sizes),
@@ -280,9 +280,9 @@ static inline bool vtd_iotlb_lookup(VtdIotlb *tlb, VtdTag tag, uint64_t iova,
 
 /* The word that was kept with the last table for @iova; 0: none.  Whoever uses
  * it has drawn @ticket before. */
-static inline uint64_t vtd_iotlb_table(VtdIotlb *tlb,
-                                       const VtdIotlbTicket *ticket,
-                                       uint64_t iova)
+VTD_INLINE uint64_t vtd_iotlb_table(VtdIotlb *tlb,
+                                    const VtdIotlbTicket *ticket,
+                                    uint64_t iova)
 {
     uint64_t n = iova >> VTD_TLB_2M;
     uint64_t word;
@@ -293,9 +293,10 @@ static inline uint64_t vtd_iotlb_table(VtdIotlb *tlb,
                : 0;
 }
 
-/* Writers -------- */
-
-static inline bool vtd_iotlb_try_lock(VtdIotlbSet *set)
+/*
+ * Insertions.  A writer holds a set for a few stores.
+ */
+VTD_INLINE bool vtd_iotlb_try_lock(VtdIotlbSet *set)
 {
     uint32_t seq = atomic_load_explicit(&set->seq, memory_order_relaxed);
 
@@ -303,37 +304,32 @@ static inline bool vtd_iotlb_try_lock(VtdIotlbSet *set)
            atomic_compare_exchange_strong(&set->seq, &seq, seq + 1);
 }
 
-static inline void vtd_iotlb_unlock(VtdIotlbSet *set)
+/* Nobody else writes the count of a set that is locked. */
+VTD_INLINE void vtd_iotlb_unlock(VtdIotlbSet *set)
 {
-    atomic_fetch_add_explicit(&set->seq, 1, memory_order_release);
+    uint32_t seq = atomic_load_explicit(&set->seq, memory_order_relaxed);
+
+    atomic_store_explicit(&set->seq, seq + 1, memory_order_release);
 }
 
 /* Nothing, or what an invalidation has left behind of @tag. */
-static inline bool vtd_iotlb_is_free(VtdIotlbEntry *e, uint64_t tag)
+VTD_INLINE bool vtd_iotlb_is_free(VtdIotlbEntry *e, uint64_t tag)
 {
     uint64_t held = atomic_load_explicit(&e->tag, memory_order_relaxed);
 
-    return !atomic_load_explicit(&e->page, memory_order_relaxed) ||
-           (held != tag && !((held ^ tag) & ~VTD_TLB_GEN));
+    return (held != tag && !((held ^ tag) & ~VTD_TLB_GEN)) ||
+           !atomic_load_explicit(&e->page, memory_order_relaxed);
 }
 
 /*
- * A page replaces itself, so that it is found with its new rights.  Else it
- * goes to the first way if that is free, where lookups begin, or in place of
- * the oldest entry.  More ways are not looked at: most that are out of date are
- * only so by their generation, so one to reuse is not worth looking for.
+ * The first way if that is free, as lookups begin there, or else the oldest
+ * entry.  More ways are not looked at: most that are out of date are only so by
+ * their generation, so one to reuse is not worth looking for.
  */
-static inline VtdIotlbEntry *vtd_iotlb_choose(VtdIotlbSet *set, uint64_t page,
-                                        uint64_t tag)
+VTD_INLINE VtdIotlbEntry *vtd_iotlb_choose(VtdIotlbSet *set, uint64_t tag)
 {
     unsigned victim = set->victim;
 
-    VTD_UNROLL
-    for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        if (vtd_iotlb_is(&set->way[i], page, tag)) {
-            return &set->way[i];
-        }
-    }
     if (vtd_iotlb_is_free(&set->way[0], tag)) {
         set->victim = 1;
         return &set->way[0];
@@ -342,18 +338,33 @@ static inline VtdIotlbEntry *vtd_iotlb_choose(VtdIotlbSet *set, uint64_t page,
     return &set->way[victim];
 }
 
+/* What is there already is replaced, so that its new rights are found. */
+VTD_INLINE VtdIotlbEntry *vtd_iotlb_choose_same(VtdIotlbSet *set,
+                                                uint64_t page, uint64_t tag)
+{
+    VTD_UNROLL
+    for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
+        if (vtd_iotlb_is(&set->way[i], page, tag)) {
+            return &set->way[i];
+        }
+    }
+    return vtd_iotlb_choose(set, tag);
+}
+
 /* To be called before the number of narrow invalidations is looked at: whoever
  * invalidates advances that first, so that either sees the other's. */
-static inline void vtd_iotlb_note_size(VtdIotlbDomain *domain, unsigned size)
+VTD_INLINE void vtd_iotlb_note_size(VtdIotlbDomain *domain, unsigned size)
 {
     if (!(atomic_load(&domain->sizes) & VTD_BIT(size))) {
         atomic_fetch_or(&domain->sizes, VTD_BIT(size));
     }
 }
 
-static inline __attribute__((always_inline)) void
-vtd_iotlb_put(VtdIotlb *tlb, const VtdIotlbTicket *ticket, uint64_t page_number,
-       unsigned size, uint64_t target)
+/* !@replaces: a lookup has found nothing that would be replaced.  If another
+ * thread has inserted the same since, it does no harm that both are there. */
+VTD_INLINE void vtd_iotlb_put(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                              uint64_t page_number, unsigned size,
+                              uint64_t target, bool replaces)
 {
     VtdIotlbSet *set = vtd_iotlb_set(tlb, ticket->hash, page_number, size);
     uint64_t page = vtd_iotlb_page(page_number, size);
@@ -364,7 +375,9 @@ vtd_iotlb_put(VtdIotlb *tlb, const VtdIotlbTicket *ticket, uint64_t page_number,
     atomic_thread_fence(memory_order_release);
     vtd_iotlb_note_size(&tlb->domain[ticket->tag & VTD_TLB_DID], size);
     if (atomic_load(&tlb->narrow_gen) == ticket->narrow) {
-        VtdIotlbEntry *e = vtd_iotlb_choose(set, page, ticket->tag);
+        VtdIotlbEntry *e =
+            replaces ? vtd_iotlb_choose_same(set, page, ticket->tag)
+                     : vtd_iotlb_choose(set, ticket->tag);
 
         atomic_store_explicit(&e->page, page, memory_order_relaxed);
         atomic_store_explicit(&e->tag, ticket->tag, memory_order_relaxed);
@@ -373,22 +386,33 @@ vtd_iotlb_put(VtdIotlb *tlb, const VtdIotlbTicket *ticket, uint64_t page_number,
     vtd_iotlb_unlock(set);
 }
 
-static inline __attribute__((always_inline)) void
-vtd_iotlb_insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                      const VtdMapping *m)
+/* Insert a page, or a last table with its word, unless something was
+ * invalidated since @ticket was drawn or the set is busy.  @replaces: there may
+ * be one already.  Any thread, no lock. */
+VTD_INLINE void vtd_iotlb_insert_page(VtdIotlb *tlb,
+                                      const VtdIotlbTicket *ticket,
+                                      const VtdMapping *m, bool replaces)
 {
     if (m->shift <= VTD_TLB_1G) {
         vtd_iotlb_put(tlb, ticket, m->iova >> m->shift, m->shift,
-                      (m->pa & VTD_TLB_TARGET) | m->perm);
+                      (m->pa & VTD_TLB_TARGET) | m->perm, replaces);
     }
 }
 
-static inline void
-vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                            uint64_t iova, uint64_t word)
+VTD_INLINE void vtd_iotlb_insert_table(VtdIotlb *tlb,
+                                       const VtdIotlbTicket *ticket,
+                                       uint64_t iova, uint64_t word,
+                                       bool replaces)
 {
-    vtd_iotlb_put(tlb, ticket, iova >> VTD_TLB_2M, VTD_TLB_TABLE,
-           word);
+    vtd_iotlb_put(tlb, ticket, iova >> VTD_TLB_2M, VTD_TLB_TABLE, word,
+                  replaces);
+}
+
+static inline void vtd_iotlb_insert(VtdIotlb *tlb,
+                                    const VtdIotlbTicket *ticket,
+                                    const VtdMapping *m)
+{
+    vtd_iotlb_insert_page(tlb, ticket, m, true);
 }
 
 /*

@@ -59,17 +59,20 @@ SPECIALISED VtdConfig plain_config(uint64_t word)
     };
 }
 
-/* The quadword at @gpa; false: it cannot be read in place. */
-SPECIALISED bool peek(const VtdEnv *env, const VtdWindow **window,
-                      uint64_t gpa, uint64_t *value)
+/* The quadword at @gpa; false: it cannot be read in place.  @window is a copy,
+ * for the registers. */
+SPECIALISED bool peek(const VtdEnv *env, VtdWindow *window, uint64_t gpa,
+                      uint64_t *value)
 {
-    if (!vtd_env_in_window(*window, gpa)) {
-        *window = vtd_env_find_window(env, gpa);
-        if (!vtd_env_in_window(*window, gpa)) {
+    if (!vtd_env_in_window(window, gpa)) {
+        const VtdWindow *found;
+
+        if (!vtd_env_find_window(env, gpa, &found)) {
             return false;
         }
+        *window = *found;
     }
-    *value = vtd_env_peek64(*window, gpa);
+    *value = vtd_env_peek64(window, gpa);
     return true;
 }
 
@@ -102,7 +105,7 @@ SPECIALISED bool walk_plain(VtdWalk *walk, const Format *format, uint64_t addr,
     uint64_t set = format->plain | format->accessed(walk->config);
     uint64_t checked =
         set | format->reserved(walk->caps, VTD_MAX_LEVELS, false);
-    const VtdWindow *window = &vtd_env_no_window;
+    VtdWindow window = { 0 };
     unsigned level = format->levels(walk->config);
     uint64_t table = format->root(walk->config);
     Trail trail = { .all = ~0ull };
@@ -128,7 +131,9 @@ SPECIALISED bool walk_plain(VtdWalk *walk, const Format *format, uint64_t addr,
     if (!peek(walk->env, &window, entry_address(table, addr, 1), &raw)) {
         return false;
     }
-    walk->last_table = pack_table(table, trail);
+    if (!walk->last_table) {
+        walk->last_table = pack_table(table, trail);
+    }
     return plain_leaf(walk, format, addr, raw, 1, trail, out);
 }
 

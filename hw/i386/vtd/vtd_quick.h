@@ -14,6 +14,7 @@ typedef struct VtdKnown {
     uint64_t config_gen; /* of the unit */
     uint32_t seq; /* of the source */
     uint64_t hit; /* of the source if it is up to date, or 0 */
+    VtdIotlbTicket ticket; /* for its key */
 } VtdKnown;
 
 SPECIALISED VtdKnown vtd_source_known(VtdUnit *u, VtdSource *source)
@@ -22,12 +23,18 @@ SPECIALISED VtdKnown vtd_source_known(VtdUnit *u, VtdSource *source)
     uint32_t seq = atomic_load_explicit(&source->seq, memory_order_acquire);
     uint64_t held = atomic_load_explicit(&source->gen, memory_order_relaxed);
     uint64_t hit = atomic_load_explicit(&source->hit, memory_order_relaxed);
-    bool valid;
 
     atomic_thread_fence(memory_order_acquire);
-    valid = held == gen && !(seq & 1) &&
-            atomic_load_explicit(&source->seq, memory_order_relaxed) == seq;
-    return (VtdKnown){ gen, seq, valid ? hit : 0 };
+    if (held != gen || (seq & 1) ||
+        atomic_load_explicit(&source->seq, memory_order_relaxed) != seq) {
+        return (VtdKnown){ 0 };
+    }
+    return (VtdKnown){
+        .config_gen = gen,
+        .seq = seq,
+        .hit = hit,
+        .ticket = vtd_iotlb_ticket_of(&u->iotlb, hit & VTD_HIT_KEY),
+    };
 }
 
 /*
@@ -43,21 +50,19 @@ SPECIALISED bool is_for_all(const VtdMapping *m, VtdAccess access)
 }
 
 /*
- * Keep @m, and @table unless it is 0.  The ticket protects against
- * invalidations of the tables.  If the configuration went out of date before
- * the ticket was drawn, the walk may have used tables that do not belong to the
- * tag any more.
+ * Keep @m, and @table unless it is 0, with @replaces as of the IOTLB.  To be
+ * called if the configuration is still the one that was walked with.  The ticket
+ * protects against invalidations of the tables alone; if the configuration went
+ * out of date before it was drawn, the walk may have used tables that do not
+ * belong to the tag any more.
  */
-SPECIALISED void
-cache_walk(VtdUnit *u, uint64_t gen, const VtdIotlbTicket *ticket,
-           uint64_t iova, const VtdMapping *m, uint64_t table)
+SPECIALISED void keep(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                      uint64_t iova, const VtdMapping *m, uint64_t table,
+                      bool replaces)
 {
-    if (atomic_load(&u->config_gen) != gen) {
-        return;
-    }
-    vtd_iotlb_insert(&u->iotlb, ticket, m);
+    vtd_iotlb_insert_page(tlb, ticket, m, replaces);
     if (table) {
-        vtd_iotlb_insert_table(&u->iotlb, ticket, iova, table);
+        vtd_iotlb_insert_table(tlb, ticket, iova, table, replaces);
     }
 }
 
@@ -90,66 +95,69 @@ SPECIALISED void meet(VtdSource *source, const VtdMapping *m)
     atomic_store_explicit(&source->size, size, memory_order_relaxed);
 }
 
-/* A page of another size than @size, the last one that was met. */
-SPECIALISED bool lookup_others(VtdUnit *u, VtdSource *source,
-                               const VtdIotlbTicket *ticket, uint64_t iova,
-                               unsigned size, VtdMapping *out)
+/* From the IOTLB: first for the size that was met last, then for others. */
+SPECIALISED bool lookup(VtdUnit *u, VtdSource *source, const VtdKnown *known,
+                        uint64_t iova, VtdMapping *out)
 {
-    uint32_t others =
-        atomic_load_explicit(&source->sizes, memory_order_relaxed) &
-        ~(1u << size);
+    unsigned size = atomic_load_explicit(&source->size, memory_order_relaxed);
+    uint32_t others;
 
-    if (!others ||
-        !vtd_iotlb_lookup_sizes(&u->iotlb, ticket, iova, others, out)) {
+    if (vtd_iotlb_lookup_size(&u->iotlb, &known->ticket, iova, size, out)) {
+        return true;
+    }
+    others = atomic_load_explicit(&source->sizes, memory_order_relaxed) &
+             ~(1u << size);
+    if (!others || !vtd_iotlb_lookup_sizes(&u->iotlb, &known->ticket, iova,
+                                           others, out)) {
         return false;
     }
     meet(source, out);
     return true;
 }
 
-/* False: nothing has been done. */
-SPECIALISED bool quick_walk(VtdUnit *u, VtdSource *source,
-                            const VtdKnown *known, VtdIotlbTicket *ticket,
-                            uint64_t iova, VtdAccess access, VtdMapping *out)
+/* From the tables, for a page that is not in the IOTLB; @plain is not 0.  False:
+ * nothing has been done. */
+SPECIALISED bool walk_and_keep(VtdUnit *u, const VtdKnown *known,
+                               uint64_t plain, uint64_t iova,
+                               VtdAccess access, VtdMapping *out)
 {
-    uint64_t plain = plain_of(source, known);
+    VtdIotlbTicket ticket = vtd_iotlb_draw(&u->iotlb, known->ticket);
+    uint64_t table = vtd_iotlb_table(&u->iotlb, &ticket, iova);
     VtdConfig config = plain_config(plain);
     VtdWalk walk = {
         .env = &u->env,
         .caps = &u->caps,
         .config = &config,
         .access = access,
+        .last_table = table,
     };
-    uint64_t table;
 
-    if (!plain || !access.perm || (access.perm & VTD_PERM_EXEC)) {
-        return false;
-    }
-    vtd_iotlb_ticket_draw(&u->iotlb, ticket);
-    walk.last_table = table = vtd_iotlb_table(&u->iotlb, ticket, iova);
     if (!vtd_walk_plain(&walk, plain & PLAIN_FIRST_STAGE, iova, out) ||
         !is_for_all(out, access)) {
         return false;
     }
     atomic_fetch_add_explicit(&u->counters.table_walks, 1,
                               memory_order_relaxed);
-    cache_walk(u, known->config_gen, ticket, iova, out,
-               table ? 0 : walk.last_table);
-    meet(source, out);
+    if (atomic_load(&u->config_gen) == known->config_gen) {
+        /* Neither has been found. */
+        keep(&u->iotlb, &ticket, iova, out, table ? 0 : walk.last_table,
+             false);
+    }
     return true;
 }
 
-SPECIALISED bool quick(VtdUnit *u, VtdSource *source, const VtdKnown *known,
-                       uint64_t iova, VtdAccess access, VtdMapping *out)
+SPECIALISED bool walk_quickly(VtdUnit *u, VtdSource *source,
+                              const VtdKnown *known, uint64_t iova,
+                              VtdAccess access, VtdMapping *out)
 {
-    VtdIotlbTicket ticket =
-        vtd_iotlb_ticket_of(&u->iotlb, known->hit & VTD_HIT_KEY);
-    unsigned size = atomic_load_explicit(&source->size, memory_order_relaxed);
+    uint64_t plain = plain_of(source, known);
 
-    return ((vtd_iotlb_lookup_size(&u->iotlb, &ticket, iova, size, out) ||
-             lookup_others(u, source, &ticket, iova, size, out)) &&
-            !(access.perm & ~out->perm)) ||
-           quick_walk(u, source, known, &ticket, iova, access, out);
+    if (!plain || !access.perm || (access.perm & VTD_PERM_EXEC) ||
+        !walk_and_keep(u, known, plain, iova, access, out)) {
+        return false;
+    }
+    meet(source, out);
+    return true;
 }
 
 /*
@@ -162,8 +170,14 @@ SPECIALISED bool vtd_translate_quick(VtdUnit *u, VtdSource *source,
 {
     VtdKnown known = vtd_source_known(u, source);
 
-    return (known.hit & VTD_HIT_SIMPLE) && !access.supervisor &&
-           quick(u, source, &known, iova, access, out);
+    if (!(known.hit & VTD_HIT_SIMPLE) || access.supervisor) {
+        return false;
+    }
+    if (lookup(u, source, &known, iova, out)) {
+        /* Fewer rights than it takes: perhaps not for ever. */
+        return !(access.perm & ~out->perm);
+    }
+    return walk_quickly(u, source, &known, iova, access, out);
 }
 
 #endif

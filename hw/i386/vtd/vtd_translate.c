@@ -141,9 +141,8 @@ static inline VtdFault walk_to_output(VtdWalk *walk, uint64_t iova,
     return fault ? fault : check_output(walk->config, iova, out);
 }
 
-static VtdFault walk_and_cache(VtdUnit *u, VtdSource *source,
-                               const VtdConfig *config, uint64_t gen,
-                               uint64_t iova, VtdAccess access,
+static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
+                               uint64_t gen, uint64_t iova, VtdAccess access,
                                VtdMapping *out)
 {
     VtdIotlbTicket ticket =
@@ -165,10 +164,10 @@ static VtdFault walk_and_cache(VtdUnit *u, VtdSource *source,
         walk.last_table = 0;
         fault = walk_to_output(&walk, iova, out);
     }
-    if (!fault && is_for_all(out, access)) {
-        cache_walk(u, gen, &ticket, iova, out,
-                   walk.last_table != table ? walk.last_table : 0);
-        meet(source, out);
+    if (!fault && is_for_all(out, access) &&
+        atomic_load(&u->config_gen) == gen) {
+        keep(&u->iotlb, &ticket, iova, out,
+             walk.last_table != table ? walk.last_table : 0, true);
     }
     return fault;
 }
@@ -196,24 +195,27 @@ static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
                           VtdMapping *out)
 {
     uint64_t gen = atomic_load(&u->config_gen);
+    VtdFault fault;
 
     if (!cached_config(source, gen, config)) {
-        VtdFault fault = fetch_config(u, source, gen, config);
+        fault = fetch_config(u, source, gen, config);
 
         /* Perhaps another source of the domain has been there. */
-        if (fault ||
-            lookup_any(u, config, iova, access, out)) {
+        if (fault || lookup_any(u, config, iova, access, out)) {
             return fault;
         }
     }
     access.supervisor |= config->supervisor;
     if (config->kind == VTD_PASS_THROUGH) {
-        VtdFault fault = vtd_check_privilege(config, access);
-
+        fault = vtd_check_privilege(config, access);
         identity(iova, out);
         return fault ? fault : check_output(config, iova, out);
     }
-    return walk_and_cache(u, source, config, gen, iova, access, out);
+    fault = walk_and_cache(u, config, gen, iova, access, out);
+    if (!fault) {
+        meet(source, out);
+    }
+    return fault;
 }
 
 /* A function of its own for the sake of its caller, whose stack would be made

@@ -312,20 +312,20 @@ static void translation_rows(void)
     hits("hit, legacy, 1G", w, 120);
     w = legacy;
     w.pages = 65536;
-    hits("hit, legacy, 65536 pages", w, 130);
+    hits("hit, legacy, 65536 pages", w, 120);
 
     w.pages = 4096;
-    misses("miss, legacy", w, 600);
+    misses("miss, legacy", w, 370);
     w.stride = 513;
-    misses("miss, legacy, sparse", w, 850);
+    misses("miss, legacy, sparse", w, 520);
     w = first;
     w.pages = 4096;
-    misses("miss, first-stage", w, 630);
+    misses("miss, first-stage", w, 390);
     w.stride = 513;
-    misses("miss, first-stage, sparse", w, 950);
+    misses("miss, first-stage, sparse", w, 540);
     w = nested;
     w.stride = 513;
-    misses("miss, nested, 24 reads", w, 2500);
+    misses("miss, nested, 24 reads", w, 2100);
 }
 
 static void invalidation_rows(void)
