@@ -196,6 +196,47 @@ TEST(a_plain_miss_needs_no_more_than_the_quick_way)
     CHECK_EQ(atomic_load(&guest.unit.counters.table_walks), 2);
 }
 
+/* What comes between the beginning of a request and its walk. */
+TEST(a_plain_walk_that_something_came_before_is_not_kept)
+{
+    const VtdTag tag = { .did = DID, .pasid = PASID, .first_stage = true };
+    VtdAccess access = { .perm = R };
+    VtdUnit *u = &guest.unit;
+
+    for (unsigned i = 0; i < 3; i++) {
+        VtdKnown known;
+
+        first_stage();
+        fake_env_read_in_place(&guest.env, &u->env);
+        CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE);
+        vtd_iotlb_drop_all(&u->iotlb);
+        known = vtd_source_known(u, &with_pasid);
+        CHECK(known.hit);
+        if (i == 1) {
+            vtd_forget_configurations(u);
+        } else if (i == 2) {
+            vtd_iotlb_drop_pasid(&u->iotlb, DID, PASID);
+        }
+        CHECK(walk_quickly(u, &with_pasid, &known, IOVA, access, &out));
+        CHECK_EQ(vtd_iotlb_lookup(&u->iotlb, tag, IOVA, &out), !i);
+    }
+}
+
+TEST(a_plain_word_of_another_configuration_is_not_used)
+{
+    VtdAccess access = { .perm = R };
+    VtdKnown known;
+
+    first_stage();
+    fake_env_read_in_place(&guest.env, &guest.unit.env);
+    CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE);
+    known = vtd_source_known(&guest.unit, &with_pasid);
+    vtd_forget_configurations(&guest.unit);
+    CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE); /* decoded anew */
+    CHECK(!walk_quickly(&guest.unit, &with_pasid, &known, IOVA, access,
+                        &out));
+}
+
 TEST(a_plain_miss_after_its_configuration_has_changed_is_none)
 {
     VtdAccess access = { .perm = R };
