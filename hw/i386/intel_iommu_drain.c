@@ -50,8 +50,8 @@ QEMU_DEFINE_STATIC_CO_TLS(Translator, translator)
 /* Of all units, as the threads are.  It may wrap around. */
 static unsigned long epoch;
 
-/* A barrier among all threads may cost a system call.  Without an iothread
- * that translates nobody pays for it. */
+/* A barrier among all threads may cost a system call, and the list a lock.
+ * Without an iothread that translates nobody pays for them. */
 static bool have_translators;
 
 static QemuMutex translators_lock;
@@ -131,6 +131,10 @@ static bool translators_are_past(unsigned long since)
     unsigned looks = LOOKS;
     Translator *t;
 
+    /* As in vtd_drain_begin(), which was before this. */
+    if (!qatomic_read(&have_translators)) {
+        return true;
+    }
     QEMU_LOCK_GUARD(&translators_lock);
     QLIST_FOREACH(t, &translators, next) {
         while (!is_past(t, since)) {

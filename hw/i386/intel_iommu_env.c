@@ -90,6 +90,17 @@ static VtdCas env_cas64(void *opaque, uint64_t gpa, uint64_t expected,
     return done ? VTD_CAS_DONE : VTD_CAS_CHANGED;
 }
 
+static void env_guest_error(void *opaque, const char *what, uint64_t value)
+{
+    IntelIOMMUState *s = opaque;
+
+    trace_vtd_guest_error(what, value);
+    if (qatomic_fetch_inc(&s->guest_errors) < GUEST_ERRORS_LOGGED) {
+        qemu_log_mask(LOG_GUEST_ERROR,
+                      "intel-iommu: %s (0x%" PRIx64 ")\n", what, value);
+    }
+}
+
 static bool is_interrupt(uint64_t addr)
 {
     return extract64(addr, 20, 12) == VTD_MSI_RANGE_FIRST >> 20;
@@ -98,19 +109,23 @@ static bool is_interrupt(uint64_t addr)
 /*
  * An interrupt goes to the APICs straight away, because a destination above
  * 255 lies in the upper half of its address, where no APIC is mapped.  Any
- * other address is a plain write of memory, as it is in hardware.
+ * other address is a plain write of memory, as it is in hardware; a device there
+ * is not written to, which address_space_stl_le() would do.
  */
 static void env_send_msi(void *opaque, uint64_t addr, uint32_t data)
 {
     MSIMessage message = { .address = addr, .data = data };
+    uint8_t raw[4];
 
     trace_vtd_own_message(addr, data);
     if (is_interrupt(addr)) {
         BQL_LOCK_GUARD();
         vtd_send_to_apics(&message);
-    } else {
-        address_space_stl_le(&address_space_memory, addr, data, memory_only,
-                             NULL);
+        return;
+    }
+    stl_le_p(raw, data);
+    if (!env_write(opaque, addr, raw, sizeof(raw))) {
+        env_guest_error(opaque, "no memory for an event's message at", addr);
     }
 }
 
@@ -135,6 +150,12 @@ static VtdDelivery deliver_one(IntelIOMMUState *s, const VtdNotice *notice)
 {
     trace_notice(notice);
     switch (notice->kind) {
+    case VTD_NOTICE_IOTLB: /* far more frequent than all others */
+    case VTD_NOTICE_PASID_IOTLB:
+        if (!QLIST_EMPTY(&s->notified_spaces)) {
+            vtd_spaces_notice(s, notice);
+        }
+        return VTD_DELIVERED;
     case VTD_NOTICE_INTERRUPT_ENTRY:
         vtd_interrupts_notice(s, notice);
         return VTD_DELIVERED;
@@ -155,6 +176,19 @@ static bool changes_dma(const VtdNotice *notice)
            notice->kind != VTD_NOTICE_PAGE_RESPONSE;
 }
 
+/* A device of QEMU's has not answered @notices[@count]: *@done, unless the host
+ * fails at an earlier one. */
+static VtdDelivery deliver_before(IntelIOMMUState *s, const VtdNotice *notices,
+                                  unsigned count, unsigned *done,
+                                  VtdDelivery result)
+{
+    unsigned host_done;
+    VtdDelivery host_result = vtd_host_deliver(s, notices, count, &host_done);
+
+    *done = host_result == VTD_DELIVERED ? count : host_done;
+    return host_result == VTD_DELIVERED ? result : host_result;
+}
+
 /* First QEMU's own devices, of which one that does not answer ends the array;
  * then the host. */
 static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
@@ -162,31 +196,20 @@ static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
 {
     IntelIOMMUState *s = opaque;
     VtdDelivery result = VTD_DELIVERED;
-    VtdDelivery host_result;
-    unsigned host_done;
     bool concerns_dma = false;
     unsigned i;
 
     assert(bql_locked());
-    memory_region_transaction_begin();
     for (i = 0; i < count && result == VTD_DELIVERED; i++) {
         result = deliver_one(s, &notices[i]);
         concerns_dma |= changes_dma(&notices[i]);
     }
-    memory_region_transaction_commit();
     if (concerns_dma) {
         vtd_drain_begin(s->drain);
     }
-    if (result == VTD_DELIVERED) {
-        return vtd_host_deliver(s, notices, count, done);
-    }
-    *done = i - 1;
-    host_result = vtd_host_deliver(s, notices, i - 1, &host_done);
-    if (host_result != VTD_DELIVERED) {
-        *done = host_done;
-        return host_result;
-    }
-    return result;
+    return result == VTD_DELIVERED ?
+               vtd_host_deliver(s, notices, count, done) :
+               deliver_before(s, notices, i - 1, done, result);
 }
 
 static bool env_drained(void *opaque)
@@ -208,17 +231,6 @@ static bool env_pasid_alloc(void *opaque, uint32_t *pasid)
 static bool env_pasid_free(void *opaque, uint32_t pasid)
 {
     return vtd_host_pasid_free(opaque, pasid);
-}
-
-static void env_guest_error(void *opaque, const char *what, uint64_t value)
-{
-    IntelIOMMUState *s = opaque;
-
-    trace_vtd_guest_error(what, value);
-    if (qatomic_fetch_inc(&s->guest_errors) < GUEST_ERRORS_LOGGED) {
-        qemu_log_mask(LOG_GUEST_ERROR,
-                      "intel-iommu: %s (0x%" PRIx64 ")\n", what, value);
-    }
 }
 
 VtdEnv vtd_env(IntelIOMMUState *s)

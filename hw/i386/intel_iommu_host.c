@@ -14,53 +14,18 @@
  */
 #include "qemu/osdep.h"
 
-#include "hw/qdev-core.h"
-#include "intel_iommu_binding.h"
+#include "intel_iommu_host.h"
 #include "intel_iommu_probe.h"
-#include "intel_iommu_report.h"
 #include "intel_iommu_vcaps.h"
-#include "intel_iommu_space.h"
 #include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
-#include "qobject/qdict.h"
 #include "trace/trace-hw_i386_vtd.h"
-
-/*
- * PASIDs of one device that are bound at a time.  Each has a page table of the
- * host's kernel, and a guest can fill its PASID table as it likes.
- */
-#define MAX_PASIDS 4096
-
-struct VtdHostDevice {
-    VtdBindingDevice common;
-    HostIOMMUDevice *hiod;
-    VtdOffer offer;
-    Error *migration_blocker;
-    VtdBinding *rid;     /* requests without PASID */
-    GHashTable *pasids;  /* VtdBinding by PASID */
-};
-
-struct VtdHost {
-    IntelIOMMUState *iommu_state;
-    DeviceListener realized; /* devices whose capabilities are not final yet */
-    GPtrArray *devices; /* of VtdHostDevice */
-    GSList *memories; /* of VtdGuestMemory */
-    GSList *domains; /* of VtdHostDomain */
-    VtdPasids *pasids; /* that the host gave to the guest */
-    VtdHostCounters counters;
-    VtdFaultCounters faults;
-};
 
 static void add_counter(IntelIOMMUState *s, const char *name,
                         const uint64_t *value)
 {
     object_property_add_uint64_ptr(OBJECT(s), name, value, OBJ_PROP_FLAG_READ);
-}
-
-static VFIODevice *vfio_of(VtdHostDevice *dev)
-{
-    return dev->common.vfio;
 }
 
 static void show_capabilities(VtdHostDevice *dev)
@@ -75,9 +40,9 @@ static void show_capabilities(VtdHostDevice *dev)
         .pasid_offset = s->pasid_cap_offset,
     };
 
-    trace_vtd_host_capabilities(vfio_of(dev)->name, caps.pasid_bits, caps.ats,
-                                caps.page_requests);
-    if (!vtd_vcaps_show(PCI_DEVICE(vfio_of(dev)->dev), &caps, &error)) {
+    trace_vtd_host_capabilities(vtd_host_vfio(dev)->name, caps.pasid_bits,
+                                caps.ats, caps.page_requests);
+    if (!vtd_vcaps_show(PCI_DEVICE(vtd_host_vfio(dev)->dev), &caps, &error)) {
         warn_report_err(error);
     }
 }
@@ -132,339 +97,6 @@ void vtd_host_init(IntelIOMMUState *s)
     add_counter(s, "x-host-page-requests-pending", &f->pending);
 }
 
-/*
- * Bring a binding in line with the guest's present configuration of @source.
- * What cannot be mirrored is blocked; the guest learns of it as of any PASID
- * entry that the hardware cannot work with.  Faults of the guest's own tables
- * are found by hardware at the first DMA; the host does not report those.
- */
-static void mirror_config(VtdUnit *unit, VtdSource *source, VtdBinding *b,
-                          const VtdConfig *config)
-{
-    bool accepted = config->kind == VTD_PASS_THROUGH ?
-                        vtd_binding_identity(b) :
-                        vtd_binding_translate(b, config);
-
-    if (!accepted && !config->fault_disable) {
-        vtd_report_fault(unit, source, VTD_FAULT_SM_PASID_INVALID, 0);
-    }
-}
-
-static void mirror_rid(VtdHostDevice *dev)
-{
-    VtdUnit *unit = dev->common.space->iommu_state->unit;
-    VtdSource *source = vtd_space_source(dev->common.space);
-    VtdConfig config;
-
-    if (!vtd_translation_enabled(unit)) {
-        vtd_binding_identity(dev->rid);
-    } else if (vtd_configuration(unit, source, &config)) {
-        vtd_binding_block(dev->rid);
-    } else {
-        mirror_config(unit, source, dev->rid, &config);
-    }
-}
-
-/*
- * The same for one PASID, whose binding comes with its entry and goes with it.
- * That of requests without PASID is not for requests with one here: the host
- * does not know it by that number.
- */
-static void mirror_pasid(VtdHostDevice *dev, uint32_t pasid)
-{
-    VtdUnit *unit = dev->common.space->iommu_state->unit;
-    gpointer key = GUINT_TO_POINTER(pasid);
-    VtdBinding *b = g_hash_table_lookup(dev->pasids, key);
-    VtdConfig rid_config = { .pasid = 0 };
-    VtdConfig config;
-    VtdSource source;
-    bool gone;
-
-    vtd_configuration(unit, vtd_space_source(dev->common.space), &rid_config);
-    vtd_source_init(&source,
-                    (VtdRequester){
-                        .sid = vtd_space_source(dev->common.space)->req.sid,
-                        .has_pasid = true,
-                        .pasid = pasid,
-                    });
-    gone = !vtd_translation_enabled(unit) || pasid == rid_config.pasid ||
-           vtd_configuration(unit, &source, &config);
-    if (gone && b) {
-        vtd_binding_block(b);
-        g_hash_table_remove(dev->pasids, key);
-    } else if (!gone) {
-        if (!b && g_hash_table_size(dev->pasids) == MAX_PASIDS) {
-            warn_report_once("intel-iommu: %s: the guest uses more than %u "
-                             "PASIDs; further ones are blocked",
-                             vfio_of(dev)->name, MAX_PASIDS);
-            if (!config.fault_disable) {
-                vtd_report_fault(unit, &source, VTD_FAULT_SM_PASID_INVALID, 0);
-            }
-            return;
-        }
-        if (!b) {
-            b = vtd_binding_new(&dev->common, pasid);
-            g_hash_table_insert(dev->pasids, key, b);
-        }
-        mirror_config(unit, &source, b, &config);
-    }
-}
-
-/* All PASIDs that are bound, and all that have an entry now. */
-static void mirror_pasids(VtdHostDevice *dev)
-{
-    VtdUnit *unit = dev->common.space->iommu_state->unit;
-    g_autofree gpointer *bound = NULL;
-    uint16_t sid = vtd_space_source(dev->common.space)->req.sid;
-    guint count;
-
-    bound = g_hash_table_get_keys_as_array(dev->pasids, &count);
-    for (guint i = 0; i < count; i++) {
-        mirror_pasid(dev, GPOINTER_TO_UINT(bound[i]));
-    }
-    for (uint32_t pasid = 0; g_hash_table_size(dev->pasids) < MAX_PASIDS &&
-                             vtd_next_pasid(unit, sid, &pasid) &&
-                             pasid < 1u << dev->common.pasid_bits; pasid++) {
-        if (!g_hash_table_contains(dev->pasids, GUINT_TO_POINTER(pasid))) {
-            mirror_pasid(dev, pasid);
-        }
-    }
-}
-
-/* What @notice says may have changed. */
-static void mirror(VtdHostDevice *dev, const VtdNotice *notice)
-{
-    mirror_rid(dev);
-    if (!dev->common.pasid_bits) {
-        return;
-    }
-    if (notice->kind != VTD_NOTICE_PASID_CACHE ||
-        notice->scope != VTD_SCOPE_PASID) {
-        mirror_pasids(dev);
-    } else if (notice->pasid < 1u << dev->common.pasid_bits) {
-        mirror_pasid(dev, notice->pasid);
-    }
-}
-
-/* One of @host's bindings after another: @use of it, with @opaque. */
-static void for_each_binding(VtdHost *host,
-                             void (*use)(VtdBinding *b, void *opaque),
-                             void *opaque)
-{
-    for (unsigned i = 0; i < host->devices->len; i++) {
-        VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
-        GHashTableIter iter;
-        gpointer b;
-
-        use(dev->rid, opaque);
-        g_hash_table_iter_init(&iter, dev->pasids);
-        while (g_hash_table_iter_next(&iter, NULL, &b)) {
-            use(b, opaque);
-        }
-    }
-}
-
-/* The earliest notice that failed counts. */
-typedef struct Flushed {
-    VtdDelivery result;
-    unsigned failed;
-} Flushed;
-
-static void flush_binding(VtdBinding *b, void *opaque)
-{
-    Flushed *all = opaque;
-    unsigned index = 0;
-    VtdDelivery one = vtd_binding_flush(b, &index);
-
-    if (one != VTD_DELIVERED &&
-        (all->result == VTD_DELIVERED || index < all->failed)) {
-        *all = (Flushed){ one, index };
-    }
-}
-
-static VtdDelivery flush_all(VtdHost *host, unsigned *failed)
-{
-    Flushed all = { VTD_DELIVERED, 0 };
-
-    for_each_binding(host, flush_binding, &all);
-    if (all.result != VTD_DELIVERED) {
-        *failed = all.failed;
-    }
-    return all.result;
-}
-
-typedef struct Kept {
-    const VtdNotice *notice;
-    unsigned index;
-} Kept;
-
-static void keep_invalidation(VtdBinding *b, void *opaque)
-{
-    const Kept *kept = opaque;
-
-    if (vtd_binding_covered(b, kept->notice)) {
-        vtd_binding_invalidate(b, kept->notice, kept->index);
-    }
-}
-
-static void mirror_all(VtdHost *host, const VtdNotice *notice)
-{
-    for (unsigned i = 0; i < host->devices->len; i++) {
-        mirror(g_ptr_array_index(host->devices, i), notice);
-    }
-}
-
-static void block_domain(VtdBinding *b, void *domain)
-{
-    if (b->hwpts.domain == domain) {
-        vtd_binding_block(b);
-    }
-}
-
-/* False: the host has not followed; who used the domain is blocked. */
-static bool update_domains(VtdHost *host, const VtdNotice *notice)
-{
-    GSList *next;
-    bool good = true;
-
-    for (GSList *link = host->domains; link; link = next) {
-        VtdHostDomain *domain = link->data;
-
-        next = link->next; /* the domain may go with its last user */
-        if (!vtd_host_domain_invalidate(domain, notice)) {
-            host->counters.errors++;
-            for_each_binding(host, block_domain, domain);
-            good = false;
-        }
-    }
-    return good;
-}
-
-static void answer_page_request(VtdHost *host, const VtdNotice *notice)
-{
-    for (unsigned i = 0; i < host->devices->len; i++) {
-        VtdHostDevice *dev = g_ptr_array_index(host->devices, i);
-
-        if (vtd_space_source(dev->common.space)->req.sid == notice->sid) {
-            dev->common.ops->answer(&dev->common, notice);
-        }
-    }
-}
-
-VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
-                             unsigned count, unsigned *done)
-{
-    VtdHost *host = s->host;
-    VtdDelivery result = VTD_DELIVERED;
-
-    if (!host->devices->len) {
-        return VTD_DELIVERED;
-    }
-    host->counters.batches++;
-    for (unsigned i = 0; i < count && result == VTD_DELIVERED; i++) {
-        Kept kept = { &notices[i], i };
-
-        switch (notices[i].kind) {
-        case VTD_NOTICE_TRANSLATION:
-        case VTD_NOTICE_CONTEXT:
-        case VTD_NOTICE_PASID_CACHE:
-            result = flush_all(host, done);
-            if (result == VTD_DELIVERED) {
-                mirror_all(host, &notices[i]);
-            }
-            break;
-        case VTD_NOTICE_IOTLB:
-            if (!update_domains(host, &notices[i])) {
-                *done = i;
-                result = VTD_DELIVERY_REFUSED;
-                break;
-            }
-            /* fall through */
-        case VTD_NOTICE_PASID_IOTLB:
-            if (s->forward_invalidation) {
-                for_each_binding(host, keep_invalidation, &kept);
-            }
-            break;
-        case VTD_NOTICE_DEVICE_TLB: /* the kernel does it with the IOTLB */
-        case VTD_NOTICE_INTERRUPT_ENTRY: /* not the host's matter */
-            break;
-        case VTD_NOTICE_PAGE_RESPONSE:
-            answer_page_request(host, &notices[i]);
-            break;
-        }
-    }
-    return result == VTD_DELIVERED ? flush_all(host, done) : result;
-}
-
-static bool has_first_stage(const VtdBinding *b)
-{
-    return b->state == VTD_BINDING_FIRST_STAGE ||
-           b->state == VTD_BINDING_NESTED;
-}
-
-static bool has_second_stage(const VtdBinding *b)
-{
-    return b->state == VTD_BINDING_SECOND_STAGE ||
-           b->state == VTD_BINDING_NESTED;
-}
-
-static QDict *describe_binding(const VtdBinding *b)
-{
-    QDict *d = qdict_new();
-
-    if (b->pasid != VTD_NO_PASID) {
-        qdict_put_int(d, "pasid", b->pasid);
-    }
-    qdict_put_str(d, "state", vtd_binding_state_name(b->state));
-    if (has_first_stage(b) || has_second_stage(b)) {
-        qdict_put_int(d, "domain", b->config.did);
-    }
-    if (has_first_stage(b)) {
-        qdict_put_int(d, "table", b->config.fs_table);
-        qdict_put_int(d, "levels", b->config.fs_levels);
-    }
-    if (has_second_stage(b)) {
-        qdict_put_int(d, "second-stage-table", b->config.ss_table);
-        qdict_put_int(d, "second-stage-levels", b->config.ss_levels);
-    }
-    b->dev->ops->describe(b, d);
-    return d;
-}
-
-static QDict *describe_device(VtdHostDevice *dev)
-{
-    QDict *d = qdict_new();
-    QList *pasids = qlist_new();
-    GHashTableIter iter;
-    gpointer b;
-
-    g_hash_table_iter_init(&iter, dev->pasids);
-    while (g_hash_table_iter_next(&iter, NULL, &b)) {
-        qlist_append(pasids, describe_binding(b));
-    }
-    qdict_put_str(d, "device", vfio_of(dev)->name);
-    qdict_put_str(d, "backend", dev->common.ops->name);
-    qdict_put(d, "offer",
-              vtd_report_offer(dev->common.space->iommu_state, &dev->offer));
-    qdict_put_int(d, "pasid-bits", dev->common.pasid_bits);
-    qdict_put_bool(d, "page-requests", dev->common.faults);
-    dev->common.ops->describe_device(&dev->common, d);
-    qdict_put(d, "without-pasid", describe_binding(dev->rid));
-    qdict_put(d, "pasids", pasids);
-    return d;
-}
-
-QList *vtd_host_query(IntelIOMMUState *s)
-{
-    QList *all = qlist_new();
-
-    for (unsigned i = 0; i < s->host->devices->len; i++) {
-        qlist_append(all,
-                     describe_device(g_ptr_array_index(s->host->devices, i)));
-    }
-    return all;
-}
-
 static void block_pasid(gpointer key, gpointer b, gpointer unused)
 {
     vtd_binding_block(b);
@@ -485,37 +117,6 @@ void vtd_host_reset(IntelIOMMUState *s)
         vtd_binding_identity(dev->rid);
     }
     vtd_pasids_free_all(s->host->pasids);
-}
-
-bool vtd_host_pasid_alloc(IntelIOMMUState *s, uint32_t *pasid)
-{
-    return vtd_pasids_alloc(s->host->pasids,
-                            vtd_caps_pasid_limit(&s->unit->caps), pasid);
-}
-
-/* A guest may free a PASID that still has an entry: the entry counts no more,
- * for devices that need the host's PASIDs. */
-bool vtd_host_pasid_free(IntelIOMMUState *s, uint32_t pasid)
-{
-    gpointer key = GUINT_TO_POINTER(pasid);
-
-    if (!vtd_pasids_has(s->host->pasids, pasid)) {
-        return false;
-    }
-    for (unsigned i = 0; i < s->host->devices->len; i++) {
-        VtdHostDevice *dev = g_ptr_array_index(s->host->devices, i);
-        VtdBinding *b = g_hash_table_lookup(dev->pasids, key);
-
-        if (!b || !dev->common.pasids) {
-            continue;
-        }
-        vtd_binding_block(b);
-        if (b->state != VTD_BINDING_BLOCKED) {
-            return false;
-        }
-        g_hash_table_remove(dev->pasids, key);
-    }
-    return vtd_pasids_free(s->host->pasids, pasid);
 }
 
 static VtdHostDevice *device_new(VtdAddressSpace *space, HostIOMMUDevice *hiod,
@@ -561,7 +162,7 @@ static bool device_open(VtdHostDevice *dev, Error **errp)
     /* The host does not tell what DMA through a nested table dirties. */
     error_setg(&dev->migration_blocker,
                "%s is passed through by nested translation",
-               vfio_of(dev)->name);
+               vtd_host_vfio(dev)->name);
     if (migrate_add_blocker(&dev->migration_blocker, errp) < 0 ||
         !dev->common.ops->open(&dev->common, errp)) {
         return false;
@@ -654,7 +255,7 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
     show_host(space, dev);
     if (!vtd_binding_identity(dev->rid)) {
         error_setg(errp, "%s: the host kernel refused to give the device the "
-                   "guest's memory", vfio_of(dev)->name);
+                   "guest's memory", vtd_host_vfio(dev)->name);
         device_close(dev);
         show_host(space, NULL);
         device_free(dev);
@@ -662,7 +263,7 @@ bool vtd_host_attach(VtdAddressSpace *space, HostIOMMUDevice *hiod,
     }
     g_ptr_array_add(s->host->devices, dev);
     trace_vtd_host_device(hiod->name, dev->common.ops->name);
-    mirror(dev, &(VtdNotice){ .kind = VTD_NOTICE_TRANSLATION });
+    vtd_host_mirror(dev, &(VtdNotice){ .kind = VTD_NOTICE_TRANSLATION });
     return true;
 }
 
@@ -677,7 +278,7 @@ void vtd_host_detach(VtdAddressSpace *space)
     forget_pasids(dev);
     back = vtd_binding_give_back(dev->rid);
     g_ptr_array_remove(space->iommu_state->host->devices, dev);
-    trace_vtd_host_device(vfio_of(dev)->name, "back to VFIO");
+    trace_vtd_host_device(vtd_host_vfio(dev)->name, "back to VFIO");
     device_close(dev);
     space->host = NULL;
     if (back) { /* else VFIO's maps would meet ours; it is closed next */

@@ -12,28 +12,52 @@
 #include "qemu/error-report.h"
 #include "trace/trace-hw_i386_vtd.h"
 
-static void unmap(VtdAddressSpace *space, IOMMUNotifierFlag type,
-                  hwaddr first, hwaddr last)
+/* Addresses whose translations are gone; @last is the last one. */
+typedef struct Gone {
+    hwaddr first;
+    hwaddr last;
+} Gone;
+
+static const Gone everything = { 0, UINT64_MAX };
+
+static Gone gone_by(const VtdNotice *n)
+{
+    unsigned shift = n->order + VTD_PAGE_SHIFT;
+
+    if (n->scope != VTD_SCOPE_PAGE || shift >= 64) {
+        return everything;
+    }
+    return (Gone){ n->addr, n->addr + (1ull << shift) - 1 };
+}
+
+/*
+ * Tell each notifier for one of the @types of events, once.  Who is told of
+ * mappings is told by intel_iommu_shadow.c.  Inline, as it is called for one
+ * space after another.
+ */
+static inline QEMU_ALWAYS_INLINE void
+unmap(VtdAddressSpace *space, IOMMUNotifierFlag types, Gone gone)
 {
     IOMMUNotifier *n;
 
     IOMMU_NOTIFIER_FOREACH(n, &space->iommu) {
-        hwaddr from = MAX(first, n->start);
-        hwaddr to = MIN(last, n->end);
-        IOMMUTLBEvent event = {
-            .type = type,
-            .entry = {
-                .target_as = &address_space_memory,
-                .iova = from,
-                .addr_mask = to - from,
-                .perm = IOMMU_NONE,
-            },
-        };
+        IOMMUNotifierFlag wanted = n->notifier_flags & types;
 
-        /* Who is told of mappings is told by intel_iommu_shadow.c. */
-        if (from <= to && (n->notifier_flags & type) &&
-            !(n->notifier_flags & IOMMU_NOTIFIER_MAP)) {
-            trace_vtd_space_unmap(space->source.req.sid, from, to);
+        if (wanted && !(n->notifier_flags & IOMMU_NOTIFIER_MAP) &&
+            gone.first <= n->end && n->start <= gone.last) {
+            hwaddr first = MAX(gone.first, n->start);
+            hwaddr last = MIN(gone.last, n->end);
+            IOMMUTLBEvent event = {
+                .type = wanted & -wanted,
+                .entry = {
+                    .target_as = &address_space_memory,
+                    .iova = first,
+                    .addr_mask = last - first,
+                    .perm = IOMMU_NONE,
+                },
+            };
+
+            trace_vtd_space_unmap(space->source.req.sid, first, last);
             memory_region_notify_iommu_one(n, &event);
         }
     }
@@ -41,20 +65,8 @@ static void unmap(VtdAddressSpace *space, IOMMUNotifierFlag type,
 
 void vtd_unmap_space(VtdAddressSpace *space)
 {
-    unmap(space, IOMMU_NOTIFIER_UNMAP, 0, UINT64_MAX);
-    unmap(space, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, 0, UINT64_MAX);
-}
-
-static void unmap_pages(VtdAddressSpace *space, IOMMUNotifierFlag type,
-                        const VtdNotice *n)
-{
-    unsigned shift = n->order + VTD_PAGE_SHIFT;
-
-    if (n->scope != VTD_SCOPE_PAGE || shift >= 64) {
-        unmap(space, type, 0, UINT64_MAX);
-    } else {
-        unmap(space, type, n->addr, n->addr + (1ull << shift) - 1);
-    }
+    unmap(space, IOMMU_NOTIFIER_UNMAP | IOMMU_NOTIFIER_DEVIOTLB_UNMAP,
+          everything);
 }
 
 /*
@@ -133,11 +145,12 @@ static bool in_scope(VtdAddressSpace *space, const VtdNotice *notice)
 void vtd_unmap_iotlb(IntelIOMMUState *s, const VtdNotice *notice)
 {
     VtdAddressSpace *space, *next;
+    Gone gone = gone_by(notice);
 
     QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
         if ((space->notifier_flags & IOMMU_NOTIFIER_UNMAP) &&
             in_scope(space, notice)) {
-            unmap_pages(space, IOMMU_NOTIFIER_UNMAP, notice);
+            unmap(space, IOMMU_NOTIFIER_UNMAP, gone);
         }
     }
 }
@@ -155,7 +168,7 @@ void vtd_unmap_device_tlb(IntelIOMMUState *s, const VtdNotice *notice)
     QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
         if ((space->notifier_flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) &&
             is_device(space, notice)) {
-            unmap_pages(space, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, notice);
+            unmap(space, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, gone_by(notice));
         }
     }
 }

@@ -357,6 +357,7 @@ static void configurations_changed(IntelIOMMUState *s, const VtdNotice *notice)
 {
     VtdAddressSpace *space, *next;
 
+    memory_region_transaction_begin();
     QLIST_FOREACH_SAFE(space, &s->notified_spaces, notified, next) {
         if (may_concern(space, notice)) {
             vtd_unmap_space(space);
@@ -369,6 +370,7 @@ static void configurations_changed(IntelIOMMUState *s, const VtdNotice *notice)
             vtd_address_space_update(space);
         }
     }
+    memory_region_transaction_commit();
 }
 
 void vtd_spaces_changed(IntelIOMMUState *s)
@@ -396,9 +398,7 @@ void vtd_spaces_notice(IntelIOMMUState *s, const VtdNotice *notice)
         }
         /* fall through */
     case VTD_NOTICE_PASID_IOTLB:
-        if (!QLIST_EMPTY(&s->notified_spaces)) {
-            vtd_unmap_iotlb(s, notice);
-        }
+        vtd_unmap_iotlb(s, notice);
         break;
     case VTD_NOTICE_DEVICE_TLB:
         vtd_unmap_device_tlb(s, notice);

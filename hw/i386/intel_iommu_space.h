@@ -107,7 +107,8 @@ VtdDelivery vtd_ats_notice(IntelIOMMUState *s, const VtdNotice *notice);
 void vtd_ats_class_init(ObjectClass *klass);
 
 /*
- * Passed-through devices (intel_iommu_host.c).  BQL held in all of them.
+ * Passed-through devices (intel_iommu_host.c, _mirror.c, _deliver.c, _query.c).
+ * BQL held in all of them.
  */
 void vtd_host_init(IntelIOMMUState *s);
 

@@ -11,6 +11,7 @@ class Callgrind:
     def __init__(self, folder, name):
         self.base = f'{folder}/{name}'
         self.commands = 0
+        self.asked, self.asked_total = '', 0
         for old in glob.glob(f'{self.base}.*'):
             os.remove(old)
 
@@ -31,15 +32,17 @@ class Callgrind:
             return stream.read()
 
     def total(self):
-        """Instructions of the last command."""
-        found = re.search(r'^(?:totals|summary): (\d+)', self.text(), re.M)
-        return int(found.group(1))
+        """Instructions of the last command.  functions() are of the one that
+        was asked about last: rows give commands behind what they count."""
+        self.asked = self.text()
+        found = re.search(r'^(?:totals|summary): (\d+)', self.asked, re.M)
+        self.asked_total = int(found.group(1))
+        return self.asked_total
 
     def functions(self, count):
-        """(function, its own instructions) of the last command, the most
-        expensive first."""
+        """(function, its own instructions), the most expensive first."""
         names, own, current, skip = {}, {}, None, False
-        for line in self.text().split('\n'):
+        for line in self.asked.split('\n'):
             name = re.match(r'(c?fn)=\((\d+)\)(?: (.*))?', line)
             if name:
                 which, number, text = name.groups()

@@ -48,7 +48,7 @@ def measure(session, row, verbose):
         figures = row.measure(variant, 1, True)
         found[name] = figures
         if verbose and name == OURS:
-            operations = variant.instructions() / figures.instructions
+            operations = variant.callgrind.asked_total / figures.instructions
             profile = [f'    {own / operations:8.1f}  {function}' for
                        function, own in variant.callgrind.functions(FUNCTIONS)]
     return found, profile

@@ -44,15 +44,17 @@ class HostRow(Row):
 
 
 def host_rows():
-    def pages(count, step):
-        return [d.pasid_iotlb_pages(0, FAR + i * step) for i in range(count)]
+    def pages(count, step, first=FAR):
+        return [d.pasid_iotlb_pages(0, first + i * step) for i in range(count)]
 
-    # What is behind the name, ioctls for each list, entries for each.
+    # What is behind the name, ioctls for each list, entries for each.  Pages of
+    # every other place would become one range: vtd_ranges.h.
     shapes = [
         ('strict', [*pages(1, PAGE), d.wait()], 1, 1),
         ('contiguous', [*pages(255, PAGE), d.wait()], 1, 1),
-        ('scattered', [*pages(255, 3 * PAGE), d.wait()], 1, 255),
-        ('no-wait', pages(256, 3 * PAGE), 1, 256),
+        ('not-aligned', [*pages(255, PAGE, FAR + 3 * PAGE), d.wait()], 1, 2),
+        ('scattered', [*pages(255, 5 * PAGE), d.wait()], 1, 255),
+        ('no-wait', pages(256, 5 * PAGE), 1, 256),
         ('pasid', [d.pasid_iotlb(0), d.wait()], 1, 1),
         ('pasid-256', [d.pasid_iotlb(0)] * 255 + [d.wait()], 1, 255),
         ('not-attached', [d.pasid_iotlb_pages(0, FAR, did=77)] * 255 +

@@ -173,7 +173,8 @@ static void check_queue(void)
     CHECK(!guest.unit.queue_running);
 }
 
-/* After a write of the tail that left nothing to be continued. */
+/* After a write of the tail that left nothing to be continued, while nobody
+ * wrote registers meanwhile. */
 static void check_idle_queue(void)
 {
     uint64_t iqa = reg64(VTD_REG_IQA);
@@ -260,7 +261,7 @@ void fuzz_write(unsigned offset, uint64_t value, unsigned size)
         busy = busy || fuzz_env_meddled();
     }
     CHECK(!more || busy);
-    if (!more && offset == VTD_REG_IQT && (size == 4 || size == 8)) {
+    if (!more && !busy && offset == VTD_REG_IQT && (size == 4 || size == 8)) {
         check_idle_queue();
     }
 }

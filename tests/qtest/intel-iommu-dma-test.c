@@ -219,6 +219,27 @@ static void test_fault_event(void)
     guest_finish(&g);
 }
 
+/* It goes to memory, or to the processors, but never to a device. */
+#define IOAPIC_INDEX 0xfec00000 /* reads as it was written */
+static void test_fault_event_for_a_device(void)
+{
+    Guest g = guest_start(LEGACY);
+
+    qtest_writel(g.qts, IOAPIC_INDEX, 0x10);
+    g_assert_cmphex(qtest_readl(g.qts, IOAPIC_INDEX), ==, 0x10);
+    guest_legacy_context(&g, SID, 0);
+    guest_translation_on(&g);
+    qtest_writel(g.qts, REGS + VTD_REG_FEADDR, IOAPIC_INDEX);
+    qtest_writel(g.qts, REGS + VTD_REG_FEDATA, 0x12);
+    qtest_writel(g.qts, REGS + VTD_REG_FECTL, 0);
+    g_assert_cmpint(guest_dma_write(&g, IOVA, 1), ==, SVA_EP_ERR_WRITE);
+    g_assert_cmphex(guest_reg32(&g, VTD_REG_FSTS) & VTD_FSTS_PPF, ==,
+                    VTD_FSTS_PPF);
+    g_assert_cmphex(guest_reg32(&g, VTD_REG_FECTL), ==, 0); /* it was sent */
+    g_assert_cmphex(qtest_readl(g.qts, IOAPIC_INDEX), ==, 0x10);
+    guest_finish(&g);
+}
+
 /* GuestTables are read from memory only, never from a device, and not half. */
 static void test_root_outside_memory(void)
 {
@@ -372,6 +393,8 @@ int main(int argc, char **argv)
     qtest_add_func("/intel-iommu/fault/legacy", test_legacy_faults);
     qtest_add_func("/intel-iommu/fault/scalable", test_scalable_faults);
     qtest_add_func("/intel-iommu/fault/event", test_fault_event);
+    qtest_add_func("/intel-iommu/fault/event-for-a-device",
+                   test_fault_event_for_a_device);
     qtest_add_func("/intel-iommu/fault/root", test_root_outside_memory);
     qtest_add_func("/intel-iommu/fault/memory", test_memory_goes_and_comes);
     qtest_add_func("/intel-iommu/fault/queue", test_bad_descriptor);

@@ -356,10 +356,13 @@ static const Batch batches[] = {
               { OF_PAGES, BLOCK + 0x5000 }, { OF_PAGES, BLOCK + 0x6000 } },
       .entry = { { .addr = BLOCK + 0x4000, .npages = 4 },
                  { .addr = BLOCK + 0x8000, .npages = 1 } } },
-    /* The kernel would widen these two to four. */
+    /* The kernel would widen these two to the same four. */
     { .qw = { { OF_PAGES, BLOCK + 0x5000 }, { OF_PAGES, BLOCK + 0x6000 } },
-      .entry = { { .addr = BLOCK + 0x5000, .npages = 1 },
-                 { .addr = BLOCK + 0x6000, .npages = 1 } } },
+      .entry = { { .addr = BLOCK + 0x4000, .npages = 4 } } },
+    /* These to 32, of which they are not half. */
+    { .qw = { { OF_PAGES, BLOCK + 0xf000 }, { OF_PAGES, BLOCK + 0x10000 } },
+      .entry = { { .addr = BLOCK + 0xf000, .npages = 1 },
+                 { .addr = BLOCK + 0x10000, .npages = 1 } } },
 };
 
 static void check_batch(Host *h, const Batch *batch)

@@ -16,8 +16,13 @@ property() {
         sed -n 's/.*"return": *\([0-9]*\).*/\1/p'
 }
 
+# KVM could not go on, or QEMU has ended.
+l2_failed() {
+    grep -qs '^KVM internal error' $L2_MESSAGES || ! kill -0 "$L2" 2>/dev/null
+}
+
 l2_is_up() {
-    grep -qs '^L2-INIT' $L2_CONSOLE || ! kill -0 "$L2" 2>/dev/null
+    grep -qs '^L2-INIT' $L2_CONSOLE || l2_failed
 }
 
 # As that of L1 the boot of L2 can stall; tests/rig/run tries it once more.
@@ -27,7 +32,7 @@ stalled() {
 }
 
 l2_ended() {
-    grep -qs '^L2-DONE' $L2_CONSOLE || ! kill -0 "$L2" 2>/dev/null
+    grep -qs '^L2-DONE' $L2_CONSOLE || l2_failed
 }
 
 # boot_linux_guest WORDS PROPERTIES DEVICE...: L2 with WORDS on its kernel's
@@ -52,7 +57,7 @@ wait_linux_guest() {
     wait_for $L2_SILENCE l2_is_up || stalled
     wait_for 600 l2_ended
     tr -d '\r' <$L2_CONSOLE >/tmp/l2.text
-    cat $L2_MESSAGES
+    sed 's/^/# /' $L2_MESSAGES
 }
 
 run_linux_guest() {

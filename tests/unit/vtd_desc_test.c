@@ -4,7 +4,12 @@
 #include "tap.h"
 
 static VtdCaps caps;
-static VtdDesc desc;
+/* What was decoded. */
+static struct {
+    unsigned type;
+    VtdNotice notice;
+    VtdWait wait;
+} desc;
 
 static void compose(bool scalable, bool device_tlb)
 {
@@ -23,11 +28,17 @@ static void compose(bool scalable, bool device_tlb)
     CHECK(!vtd_caps_compose(&o, &caps));
 }
 
+static VtdQueueError decode_qwords(const uint64_t *qw, bool wide)
+{
+    desc.type = vtd_desc_type(qw);
+    return vtd_desc_decode(&caps, qw, wide, &desc.notice, &desc.wait);
+}
+
 static VtdQueueError decode(uint64_t qw0, uint64_t qw1, bool wide)
 {
     uint64_t qw[VTD_DESC_QWORDS] = { qw0, qw1, 0, 0 };
 
-    return vtd_desc_decode(&caps, qw, wide, &desc);
+    return decode_qwords(qw, wide);
 }
 
 /* All caps on, both queue formats if @narrow_too. */
@@ -56,7 +67,7 @@ static void check_reserved(uint64_t qw0, uint64_t qw1, uint64_t used0,
         }
         qw[bit / 64] ^= 1ull << bit % 64;
         tap_context("bit %u", bit);
-        CHECK_EQ(vtd_desc_decode(&caps, qw, true, &desc), VTD_QUEUE_RESERVED);
+        CHECK_EQ(decode_qwords(qw, true), VTD_QUEUE_RESERVED);
     }
 }
 
@@ -505,7 +516,7 @@ TEST(the_upper_half_is_not_looked_at_in_a_narrow_queue)
     uint64_t qw[VTD_DESC_QWORDS] = { 1 | G(1), 0, ~0ull, ~0ull };
 
     compose(true, true);
-    CHECK_EQ(vtd_desc_decode(&caps, qw, false, &desc), VTD_QUEUE_OK);
+    CHECK_EQ(decode_qwords(qw, false), VTD_QUEUE_OK);
 }
 
 /* Page requests ------------------------------------------------------- */

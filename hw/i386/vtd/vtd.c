@@ -138,18 +138,14 @@ uint64_t vtd_mmio_read(VtdUnit *u, unsigned offset, unsigned size)
 /* By far the most frequent write, so it makes room for nothing but that. */
 static bool write_queue_tail(VtdUnit *u, uint32_t value)
 {
-    bool more;
-
     pthread_mutex_lock(&u->lock);
-    /* The upper half has nothing to be written. */
-    vtd_regfile_guest_write(&u->regs, VTD_REG_IQT, value);
-    more = vtd_qi_run_locked(u);
-    pthread_mutex_unlock(&u->lock);
-    return more;
+    /* There are no other bits in it. */
+    vtd_reg32_set(&u->regs, VTD_REG_IQT, value & VTD_IQ_POINTER);
+    return vtd_qi_run_locked(u);
 }
 
-static bool write_others(VtdUnit *u, unsigned offset, uint64_t value,
-                         unsigned size)
+static __attribute__((noinline)) bool
+write_others(VtdUnit *u, unsigned offset, uint64_t value, unsigned size)
 {
     VtdWork work = { 0 };
 

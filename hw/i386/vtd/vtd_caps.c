@@ -225,28 +225,7 @@ const char *vtd_caps_compose(const VtdOptions *options, VtdCaps *caps)
     return NULL;
 }
 
-uint32_t vtd_caps_pasid_limit(const VtdCaps *caps)
-{
-    if (!(caps->ecap & VTD_ECAP_PASID)) {
-        return 1;
-    }
-    return 2u << vtd_get(caps->ecap, VTD_ECAP_PSS);
-}
-
 unsigned vtd_caps_fault_records(const VtdCaps *caps)
 {
     return vtd_get(caps->cap, VTD_CAP_NFR) + 1;
-}
-
-unsigned vtd_caps_max_order(const VtdCaps *caps)
-{
-    return vtd_get(caps->cap, VTD_CAP_MAMV);
-}
-
-bool vtd_caps_second_stage_levels(const VtdCaps *caps, unsigned levels)
-{
-    uint64_t sagaw = vtd_get(caps->cap, VTD_CAP_SAGAW);
-
-    return levels >= 3 && levels <= VTD_MAX_LEVELS &&
-           (sagaw & VTD_SAGAW_LEVELS(levels));
 }

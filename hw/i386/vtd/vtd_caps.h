@@ -56,15 +56,30 @@ typedef struct VtdCaps {
 const char *vtd_caps_compose(const VtdOptions *options, VtdCaps *caps);
 
 /* Highest PASID plus one that the unit accepts; 1 without PASID support. */
-uint32_t vtd_caps_pasid_limit(const VtdCaps *caps);
+static inline uint32_t vtd_caps_pasid_limit(const VtdCaps *caps)
+{
+    return caps->ecap & VTD_ECAP_PASID
+               ? 2u << vtd_get(caps->ecap, VTD_ECAP_PSS)
+               : 1;
+}
 
 /* Number of fault-recording registers. */
 unsigned vtd_caps_fault_records(const VtdCaps *caps);
 
 /* Largest address-mask order of a page-selective invalidation. */
-unsigned vtd_caps_max_order(const VtdCaps *caps);
+static inline unsigned vtd_caps_max_order(const VtdCaps *caps)
+{
+    return vtd_get(caps->cap, VTD_CAP_MAMV);
+}
 
 /* True if second-stage tables of @levels levels are supported. */
-bool vtd_caps_second_stage_levels(const VtdCaps *caps, unsigned levels);
+static inline bool vtd_caps_second_stage_levels(const VtdCaps *caps,
+                                                unsigned levels)
+{
+    uint64_t sagaw = vtd_get(caps->cap, VTD_CAP_SAGAW);
+
+    return levels >= 3 && levels <= VTD_MAX_LEVELS &&
+           (sagaw & VTD_SAGAW_LEVELS(levels));
+}
 
 #endif

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+/* Of each fetch in scalable mode, which is what a guest's PASID costs when it is
+ * used for the first time, or again. */
+#define PART_OF_FETCH static inline __attribute__((always_inline))
+
 /* Pointers to tables have no bits above the host address width. */
 static uint64_t beyond_width(const VtdCaps *caps)
 {
@@ -71,9 +75,9 @@ typedef struct PasidDirectory {
     uint32_t limit; /* highest PASID plus one */
 } PasidDirectory;
 
-static VtdFault decode_scalable_context(const VtdCaps *caps,
-                                        const uint64_t *qw, VtdRequester req,
-                                        VtdConfig *c, PasidDirectory *dir)
+PART_OF_FETCH VtdFault
+decode_scalable_context(const VtdCaps *caps, const uint64_t *qw,
+                        VtdRequester req, VtdConfig *c, PasidDirectory *dir)
 {
     uint32_t rid_pasid = vtd_get(qw[1], VTD_SMCTX_RID_PASID);
 
@@ -212,20 +216,18 @@ static VtdFault fetch_pasid(const VtdEnv *env, const VtdCaps *caps,
 }
 
 /* Read the scalable-mode context entry of @sid. */
-static VtdFault read_context(const VtdEnv *env, const VtdCaps *caps,
-                             VtdRoot root, uint16_t sid,
-                             uint64_t ce[VTD_SMCTX_QWORDS])
+PART_OF_FETCH VtdFault read_context(const VtdEnv *env, const VtdCaps *caps,
+                                    VtdRoot root, uint16_t sid,
+                                    uint64_t ce[VTD_SMCTX_QWORDS])
 {
-    uint64_t re[VTD_ROOT_QWORDS];
     uint64_t half;
     uint64_t ce_gpa;
 
-    if (!vtd_env_read_qwords(env, root.base + (sid >> 8) * sizeof(re), re,
-                             VTD_ROOT_QWORDS)) {
+    /* Devices 0..15 of the bus in the lower table, 16..31 in the upper. */
+    if (!vtd_env_read_qwords(env, root.base + (sid >> 7) * sizeof(half), &half,
+                             1)) {
         return VTD_FAULT_SM_ROOT_ACCESS;
     }
-    /* Devices 0..15 of the bus in the lower table, 16..31 in the upper. */
-    half = re[(sid >> 7) & 1];
     if (!(half & VTD_ROOT_P)) {
         return VTD_FAULT_SM_ROOT_NOT_PRESENT;
     }

@@ -9,11 +9,6 @@
 #include "vtd_qi.h"
 #include "vtd_vcmd.h"
 
-/* Granularities of CCMD.CIRG and IOTLB.IIRG */
-enum { GLOBAL = 1,
-       DOMAIN = 2,
-       NARROW = 3 };
-
 static void post(VtdUnit *u, VtdWork *work, VtdNotice notice)
 {
     vtd_inval_apply(u, &notice);

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vtd_desc.h"
 
-#include <string.h>
-
 /* First quadword; fields of all descriptors that have them at this place. */
-#define D_TYPE_LOW VTD_BITS(3, 0)
-#define D_TYPE_HIGH VTD_BITS(11, 9)
 #define D_G VTD_BITS(5, 4)
 #define D_DID VTD_BITS(31, 16)
 #define D_PASID VTD_BITS(51, 32)
-#define D_TYPE (D_TYPE_LOW | D_TYPE_HIGH)
+#define D_TYPE (VTD_DESC_TYPE_LOW | VTD_DESC_TYPE_HIGH)
 
 #define CC_SID VTD_BITS(47, 32)
 #define CC_FM VTD_BITS(49, 48)
@@ -52,9 +48,6 @@
 #define ORDER_OF_ALL 52
 
 /* Granularities of the G field */
-enum { G_GLOBAL = 1,
-       G_DOMAIN = 2,
-       G_NARROW = 3 }; /* types 1 and 2 */
 enum { PIOTLB_PASID = 2,
        PIOTLB_PAGE = 3 }; /* type 6 */
 enum { PC_DOMAIN = 0,
@@ -64,23 +57,6 @@ enum { PC_DOMAIN = 0,
 static VtdQueueError reserved(uint64_t bits)
 {
     return bits ? VTD_QUEUE_RESERVED : VTD_QUEUE_OK;
-}
-
-bool vtd_desc_scope(unsigned granularity, VtdScope narrow, VtdScope *scope)
-{
-    switch (granularity) {
-    case G_GLOBAL:
-        *scope = VTD_SCOPE_GLOBAL;
-        return true;
-    case G_DOMAIN:
-        *scope = VTD_SCOPE_DOMAIN;
-        return true;
-    case G_NARROW:
-        *scope = narrow;
-        return true;
-    default:
-        return false;
-    }
 }
 
 unsigned vtd_desc_size_coded(uint64_t *addr, bool size_bit)
@@ -272,27 +248,26 @@ static VtdQueueError decode_page_response(const uint64_t *qw, VtdNotice *n)
 
 VtdQueueError vtd_desc_decode(const VtdCaps *caps,
                               const uint64_t qw[VTD_DESC_QWORDS], bool wide,
-                              VtdDesc *desc)
+                              VtdNotice *notice, VtdWait *wait)
 {
     bool scalable = caps->ecap & VTD_ECAP_SMTS;
+    unsigned type = vtd_desc_type(qw);
 
-    memset(desc, 0, sizeof(*desc));
-    desc->type = vtd_get(qw[0], D_TYPE_HIGH) << 4 |
-                 vtd_get(qw[0], D_TYPE_LOW);
+    *notice = (VtdNotice){ 0 };
     if (wide && (qw[2] || qw[3])) {
         return VTD_QUEUE_RESERVED;
     }
-    switch (desc->type) {
+    switch (type) {
     case VTD_DESC_CONTEXT:
-        return decode_context(qw, &desc->notice);
+        return decode_context(qw, notice);
     case VTD_DESC_IOTLB:
-        return decode_iotlb(caps, qw, &desc->notice);
+        return decode_iotlb(caps, qw, notice);
     case VTD_DESC_DEVICE_TLB:
-        return decode_device_tlb(caps, qw, &desc->notice);
+        return decode_device_tlb(caps, qw, notice);
     case VTD_DESC_INTERRUPT_ENTRY:
-        return decode_interrupt_entry(caps, qw, &desc->notice);
+        return decode_interrupt_entry(caps, qw, notice);
     case VTD_DESC_WAIT:
-        return decode_wait(caps, qw, &desc->wait);
+        return decode_wait(caps, qw, wait);
     case VTD_DESC_PASID_IOTLB:
     case VTD_DESC_PASID_CACHE:
     case VTD_DESC_PASID_DEVICE_TLB:
@@ -312,14 +287,14 @@ VtdQueueError vtd_desc_decode(const VtdCaps *caps,
     if (!wide) {
         return VTD_QUEUE_BAD_WIDTH;
     }
-    switch (desc->type) {
+    switch (type) {
     case VTD_DESC_PASID_IOTLB:
-        return decode_pasid_iotlb(qw, &desc->notice);
+        return decode_pasid_iotlb(qw, notice);
     case VTD_DESC_PASID_CACHE:
-        return decode_pasid_cache(qw, &desc->notice);
+        return decode_pasid_cache(qw, notice);
     case VTD_DESC_PASID_DEVICE_TLB:
-        return decode_pasid_device_tlb(caps, qw, &desc->notice);
+        return decode_pasid_device_tlb(caps, qw, notice);
     default:
-        return decode_page_response(qw, &desc->notice);
+        return decode_page_response(qw, notice);
     }
 }

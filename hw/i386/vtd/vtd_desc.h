@@ -11,7 +11,7 @@
 
 #define VTD_DESC_QWORDS 4 /* of the wide format; the narrow one has two */
 
-/* Descriptor types, bits 11:9 and 3:0 of the first quadword together. */
+/* Descriptor types. */
 enum {
     VTD_DESC_CONTEXT = 1,
     VTD_DESC_IOTLB = 2,
@@ -42,27 +42,47 @@ typedef struct VtdWait {
     uint64_t status_addr;
 } VtdWait;
 
-typedef struct VtdDesc {
-    uint8_t type;
-    VtdNotice notice; /* all types but VTD_DESC_WAIT */
-    VtdWait wait; /* VTD_DESC_WAIT */
-} VtdDesc;
+#define VTD_DESC_TYPE_LOW VTD_BITS(3, 0)
+#define VTD_DESC_TYPE_HIGH VTD_BITS(11, 9)
+
+static inline unsigned vtd_desc_type(const uint64_t qw[VTD_DESC_QWORDS])
+{
+    return vtd_get(qw[0], VTD_DESC_TYPE_HIGH) << 4 |
+           vtd_get(qw[0], VTD_DESC_TYPE_LOW);
+}
 
 /*
- * Decode the descriptor @qw; @wide tells the queue's format (IQA.DW), the
- * upper two quadwords are not looked at when it is false.  Returns
- * VTD_QUEUE_OK or why the descriptor is refused; @desc is then undefined.
+ * Decode the descriptor @qw: a wait descriptor to @wait, another one to @notice,
+ * where it can stay.  @wide tells the queue's format (IQA.DW), the upper two
+ * quadwords are not looked at when it is false.  Returns VTD_QUEUE_OK or why the
+ * descriptor is refused; both are then undefined.
  */
 VtdQueueError vtd_desc_decode(const VtdCaps *caps,
                               const uint64_t qw[VTD_DESC_QWORDS], bool wide,
-                              VtdDesc *desc);
+                              VtdNotice *notice, VtdWait *wait);
 
 /*
  * The granularity of context-cache and IOTLB invalidations, as descriptors and
  * registers code it; @narrow is what the narrowest one stands for.  False: the
  * code is reserved.
  */
-bool vtd_desc_scope(unsigned granularity, VtdScope narrow, VtdScope *scope);
+static inline bool vtd_desc_scope(unsigned granularity, VtdScope narrow,
+                                  VtdScope *scope)
+{
+    switch (granularity) {
+    case 1:
+        *scope = VTD_SCOPE_GLOBAL;
+        return true;
+    case 2:
+        *scope = VTD_SCOPE_DOMAIN;
+        return true;
+    case 3:
+        *scope = narrow;
+        return true;
+    default:
+        return false;
+    }
+}
 
 /*
  * The device-TLB address coding: with @size_bit, the lowest zero bit of @addr

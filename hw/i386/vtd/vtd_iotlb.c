@@ -45,8 +45,9 @@ static void lock(VtdIotlbSet *set)
     atomic_thread_fence(memory_order_release);
 }
 
-static void empty_table(VtdIotlb *tlb)
+static __attribute__((noinline)) void empty_table(VtdIotlb *tlb)
 {
+    atomic_fetch_add(&tlb->narrow_gen, 1);
     for (unsigned i = 0; i < VTD_IOTLB_SETS; i++) {
         lock(&tlb->set[i]);
         for (unsigned w = 0; w < VTD_IOTLB_WAYS; w++) {
@@ -55,20 +56,19 @@ static void empty_table(VtdIotlb *tlb)
         }
         vtd_iotlb_unlock(&tlb->set[i]);
     }
+    atomic_store(&tlb->wide_count, 0);
 }
 
 /*
  * An entry keeps VTD_TLB_GEN_BITS of its generation.  Before these can come
  * round, all entries are removed.
  */
-static void advance(VtdIotlb *tlb, _Atomic uint64_t *gen)
+static inline void advance(VtdIotlb *tlb, _Atomic uint64_t *gen)
 {
     atomic_fetch_add(gen, 1);
     if (atomic_fetch_add(&tlb->wide_count, 1) + 1 ==
         1ull << (VTD_TLB_GEN_BITS - 1)) {
-        atomic_fetch_add(&tlb->narrow_gen, 1);
         empty_table(tlb);
-        atomic_store(&tlb->wide_count, 0);
     }
 }
 
@@ -95,17 +95,18 @@ void vtd_iotlb_drop_pasid(VtdIotlb *tlb, uint16_t did, uint32_t pasid)
     advance(tlb, vtd_iotlb_pasid_gen(tlb, hash));
 }
 
-static __attribute__((noinline)) void
-drop_from_set(VtdIotlbSet *set, uint64_t page, uint64_t key)
+/* Of whatever tag: tags spread pages over all sets, so another one's page of the
+ * same number is hardly ever in this one. */
+static __attribute__((noinline)) void drop_from_set(VtdIotlbSet *set,
+                                                    uint64_t page)
 {
     lock(set);
+    VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        VtdIotlbEntry *e = &set->way[i];
+        _Atomic uint64_t *held = &set->way[i].page;
 
-        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
-            !((atomic_load_explicit(&e->tag, memory_order_relaxed) ^ key) &
-              ~VTD_TLB_GEN)) {
-            atomic_store_explicit(&e->page, 0, memory_order_relaxed);
+        if (atomic_load_explicit(held, memory_order_relaxed) == page) {
+            atomic_store_explicit(held, 0, memory_order_relaxed);
         }
     }
     vtd_iotlb_unlock(set);
@@ -131,18 +132,18 @@ static inline bool may_hold(VtdIotlbSet *set, uint64_t page)
     return false;
 }
 
-/* The pages of one size from @n to @last, of the tag with @key. */
-static inline void drop_range(VtdIotlb *tlb, uint64_t key, unsigned size,
-                              uint64_t n, uint64_t last)
+/* The pages of one size from @n to @last, of the tag with @hash.  Inline, for the
+ * size to be a constant. */
+static inline __attribute__((always_inline)) void
+drop_range(VtdIotlb *tlb, uint64_t hash, unsigned size, uint64_t n,
+           uint64_t last)
 {
-    uint64_t hash = vtd_iotlb_hash(key);
-
     for (;; n++) {
         VtdIotlbSet *set = vtd_iotlb_set(tlb, hash, n, size);
         uint64_t page = vtd_iotlb_page(n, size);
 
         if (may_hold(set, page)) {
-            drop_from_set(set, page, key);
+            drop_from_set(set, page);
         }
         if (n == last) {
             return;
@@ -153,7 +154,9 @@ static inline void drop_range(VtdIotlb *tlb, uint64_t key, unsigned size,
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
                           unsigned order, bool leaf_only)
 {
-    uint64_t key = vtd_iotlb_key(tag);
+    static const uint8_t each[] = { VTD_TLB_4K, VTD_TLB_2M, VTD_TLB_1G,
+                                    VTD_TLB_TABLE };
+    uint64_t hash = vtd_iotlb_hash(vtd_iotlb_key(tag));
     uint64_t last = addr + ((VTD_PAGE_SIZE << order) - 1);
     uint64_t sizes;
 
@@ -167,13 +170,14 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
     }
     atomic_fetch_add(&tlb->narrow_gen, 1);
     sizes = atomic_load(&tlb->domain[tag.did].sizes);
-    if (leaf_only) {
-        sizes &= VTD_TLB_PAGES;
-    }
-    for (; sizes; sizes &= sizes - 1) {
-        unsigned size = __builtin_ctzll(sizes);
+    VTD_UNROLL
+    for (unsigned i = 0; i < sizeof(each); i++) {
+        unsigned size = each[i];
         unsigned shift = size & VTD_TLB_SHIFT;
 
-        drop_range(tlb, key, size, addr >> shift, last >> shift);
+        if ((sizes & VTD_BIT(size)) &&
+            !(leaf_only && size == VTD_TLB_TABLE)) {
+            drop_range(tlb, hash, size, addr >> shift, last >> shift);
+        }
     }
 }

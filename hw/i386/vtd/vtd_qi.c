@@ -9,13 +9,19 @@
 /* Descriptors per call of vtd_qi_run(): no guest holds a thread for longer. */
 #define RUN_BUDGET 4096
 
+/*
+ * Quadwords that are fetched first in a slice: a wait descriptor may be near, and
+ * what is behind it is read again.  So few are read in place.
+ */
+#define FIRST_QWORDS VTD_ENV_IN_PLACE
+
 /* The registers of the queue, decoded. */
 typedef struct Queue {
     uint64_t base;
-    uint64_t bytes;
-    uint64_t head;
-    uint64_t tail;
-    unsigned desc_size;
+    uint32_t bytes;
+    uint32_t head;
+    uint32_t tail;
+    uint32_t desc_size;
     bool wide;
 } Queue;
 
@@ -23,11 +29,10 @@ typedef struct Queue {
 typedef struct Slice {
     uint64_t epoch;      /* of the queue that it was taken from */
     unsigned notices;    /* in u->batch */
-    unsigned descriptors;
-    uint64_t head; /* behind the last descriptor that was taken */
+    uint32_t head; /* behind the last descriptor that was taken */
     bool has_wait; /* the slice ends with a wait descriptor */
-    uint64_t wait_at;
-    VtdWait wait;
+    uint32_t wait_at;
+    VtdWait wait; /* if has_wait */
     VtdQueueError error; /* what the descriptor at head is refused for */
 } Slice;
 
@@ -39,8 +44,8 @@ static Queue read_queue(VtdUnit *u)
     return (Queue){
         .base = iqa & VTD_IQA_IQA,
         .bytes = VTD_PAGE_SIZE << vtd_get(iqa, VTD_IQA_QS),
-        .head = vtd_reg64(&u->regs, VTD_REG_IQH) & VTD_IQ_POINTER,
-        .tail = vtd_reg64(&u->regs, VTD_REG_IQT) & VTD_IQ_POINTER,
+        .head = vtd_reg32(&u->regs, VTD_REG_IQH) & VTD_IQ_POINTER,
+        .tail = vtd_reg32(&u->regs, VTD_REG_IQT) & VTD_IQ_POINTER,
         .desc_size = wide ? 32 : 16,
         .wide = wide,
     };
@@ -54,14 +59,16 @@ static bool runnable(VtdUnit *u)
 
 static VtdQueueError check_queue(VtdUnit *u, const Queue *q)
 {
+    /* The base may be changed under a head that was valid before. */
+    uint32_t both = q->tail | q->head;
+
     if (q->wide && !(u->caps.ecap & VTD_ECAP_SMTS)) {
         return VTD_QUEUE_BAD_WIDTH;
     }
-    if (q->tail % q->desc_size || q->head % q->desc_size) {
+    if (both & (q->desc_size - 1)) {
         return VTD_QUEUE_TAIL_ALIGNMENT;
     }
-    /* The base may be changed under a head that was valid before. */
-    if (q->tail >= q->bytes || q->head >= q->bytes) {
+    if (both >= q->bytes) { /* a power of two */
         return VTD_QUEUE_BAD_TAIL;
     }
     return VTD_QUEUE_OK;
@@ -75,72 +82,72 @@ static void count(VtdUnit *u, unsigned type)
 }
 
 /*
- * Read descriptors of the queue from @head up to @tail, or fewer, into
- * u->fetched; returns how many, 0 if the first cannot be read.  They are the
- * guest's to write until the tail has passed them, and ours from then on.  The
- * first time in a slice only a few: a wait descriptor may be near, and what is
- * behind it is read again.
+ * Read descriptors of the queue from @head up to @tail, or @most quadwords of
+ * them, into u->fetched; returns how many quadwords, 0 if the first descriptor
+ * cannot be read.  They are the guest's to write until the tail has passed them,
+ * and ours from then on.
  */
-static unsigned fetch(VtdUnit *u, const Queue *q, uint64_t head, bool first)
+static unsigned fetch(VtdUnit *u, const Queue *q, uint32_t head, unsigned most)
 {
-    uint64_t end = head < q->tail ? q->tail : q->bytes;
-    unsigned qwords = q->desc_size / 8;
-    unsigned count = first ? 4 : VTD_FETCH_QWORDS / qwords;
+    uint32_t end = head < q->tail ? q->tail : q->bytes;
+    unsigned one = q->desc_size / 8;
+    unsigned qwords = (end - head) / 8;
 
-    if ((end - head) / q->desc_size < count) {
-        count = (end - head) / q->desc_size;
+    if (qwords > most) {
+        qwords = most;
     }
-    if (vtd_env_read_qwords(&u->env, q->base + head, u->fetched,
-                            count * qwords)) {
-        return count;
+    if (vtd_env_read_qwords(&u->env, q->base + head, u->fetched, qwords)) {
+        return qwords;
     }
     /* The first may be there. */
-    return count > 1 &&
-           vtd_env_read_qwords(&u->env, q->base + head, u->fetched, qwords);
+    return qwords > one &&
+                   vtd_env_read_qwords(&u->env, q->base + head, u->fetched,
+                                       one)
+               ? one
+               : 0;
 }
 
+/* A notice is decoded to its place in the batch, and stays there. */
 static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q,
                                      const uint64_t *qw, Slice *slice)
 {
-    VtdDesc desc;
-    VtdQueueError error = vtd_desc_decode(&u->caps, qw, q->wide, &desc);
+    unsigned type = vtd_desc_type(qw);
+    VtdNotice *notice = &u->batch[slice->notices];
+    VtdQueueError error =
+        vtd_desc_decode(&u->caps, qw, q->wide, notice, &slice->wait);
 
     if (error) {
         return error;
     }
-    if (desc.type == VTD_DESC_WAIT) {
+    if (type == VTD_DESC_WAIT) {
         slice->has_wait = true;
         slice->wait_at = slice->head;
-        slice->wait = desc.wait;
     } else {
-        count(u, desc.type);
-        vtd_inval_apply(u, &desc.notice);
-        u->batch[slice->notices] = desc.notice;
+        count(u, type);
+        vtd_inval_apply(u, notice);
         u->batch_offset[slice->notices++] = slice->head;
     }
     slice->head = (slice->head + q->desc_size) & (q->bytes - 1);
-    slice->descriptors++;
     return VTD_QUEUE_OK;
 }
 
 static void take_slice(VtdUnit *u, Slice *slice)
 {
     Queue q = read_queue(u);
-    const uint64_t *next = u->fetched;
-    unsigned left = 0;
+    unsigned next = 0, end = 0, most = FIRST_QWORDS;
 
-    *slice = (Slice){ .epoch = atomic_load(&u->queue_epoch), .head = q.head };
+    slice->head = q.head;
     slice->error = check_queue(u, &q);
     while (!slice->error && !slice->has_wait && slice->head != q.tail &&
            slice->notices < VTD_BATCH_MAX) {
-        if (!left) {
-            left = fetch(u, &q, slice->head, !slice->descriptors);
-            next = u->fetched;
+        if (next == end) {
+            end = fetch(u, &q, slice->head, most);
+            most = VTD_FETCH_QWORDS;
+            next = 0;
         }
-        slice->error = left ? take_descriptor(u, &q, next, slice)
-                            : VTD_QUEUE_FETCH;
+        slice->error = end ? take_descriptor(u, &q, &u->fetched[next], slice)
+                           : VTD_QUEUE_FETCH;
         next += q.desc_size / 8;
-        left--;
     }
 }
 
@@ -264,7 +271,7 @@ static void settle(VtdUnit *u, const Slice *slice)
         if (slice->has_wait) {
             count(u, VTD_DESC_WAIT);
         }
-        if (slice->wait.interrupt || slice->error) {
+        if ((slice->has_wait && slice->wait.interrupt) || slice->error) {
             signal_end(u, slice);
         }
     }
@@ -296,16 +303,6 @@ static bool is_empty(VtdUnit *u)
     return vtd_reg32(&u->regs, VTD_REG_IQH) == vtd_reg32(&u->regs, VTD_REG_IQT);
 }
 
-/* Take a slice if there is one.  Lock held. */
-static bool begin_slice(VtdUnit *u, Slice *slice)
-{
-    if (!runnable(u)) {
-        return false;
-    }
-    take_slice(u, slice);
-    return slice->descriptors || slice->error;
-}
-
 /* What was taken.  No lock held at the beginning, lock held at the end.  False:
  * the wait descriptor at its end is postponed. */
 static bool run_slice(VtdUnit *u, const Slice *slice)
@@ -328,36 +325,33 @@ static bool run_slice(VtdUnit *u, const Slice *slice)
  */
 bool vtd_qi_run_locked(VtdUnit *u)
 {
-    unsigned descriptors = 0;
+    unsigned spent = 0;
     bool more = false;
-    Slice slice;
 
-    if (u->queue_running) {
+    if (u->queue_running || !runnable(u)) {
+        pthread_mutex_unlock(&u->lock);
         return false;
     }
     u->queue_running = true;
     do {
-        if (!begin_slice(u, &slice)) {
-            break;
-        }
+        Slice slice = { .epoch = atomic_load(&u->queue_epoch) };
+
+        take_slice(u, &slice);
         pthread_mutex_unlock(&u->lock);
-        /* A stop counts as well: the guest may clear errors as fast as we
-         * find them. */
-        descriptors += slice.descriptors + (slice.error != VTD_QUEUE_OK);
-        more = !run_slice(u, &slice) || descriptors >= RUN_BUDGET;
-    } while (!more && !is_empty(u));
+        /* What a slice ends with counts as well: the guest may clear errors as
+         * fast as we find them. */
+        spent += slice.notices + 1;
+        more = !run_slice(u, &slice) || spent >= RUN_BUDGET;
+    } while (!more && runnable(u) && !is_empty(u));
     u->queue_running = false;
+    pthread_mutex_unlock(&u->lock);
     return more;
 }
 
 bool vtd_qi_run(VtdUnit *u)
 {
-    bool more;
-
     pthread_mutex_lock(&u->lock);
-    more = vtd_qi_run_locked(u);
-    pthread_mutex_unlock(&u->lock);
-    return more;
+    return vtd_qi_run_locked(u);
 }
 
 void vtd_qi_enable(VtdUnit *u, bool enable)

@@ -15,7 +15,7 @@
  */
 bool vtd_qi_run(VtdUnit *u);
 
-/* The same with the lock held, which is dropped in between. */
+/* The same with the lock held at the beginning; it is dropped. */
 bool vtd_qi_run_locked(VtdUnit *u);
 
 /* Enable or disable the queue: IQH goes to zero.  Lock held. */

@@ -2,6 +2,7 @@
 #include "vtd_ranges.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 VtdRange vtd_range_of(const VtdNotice *notice, unsigned index)
 {
@@ -29,13 +30,6 @@ static bool covers(const VtdRange *a, const VtdRange *b)
 {
     return a->order >= b->order && (!a->leaf_only || b->leaf_only) &&
            block(a->addr, a->order) == block(b->addr, a->order);
-}
-
-static bool are_halves(const VtdRange *a, const VtdRange *b)
-{
-    return a->order == b->order && a->leaf_only == b->leaf_only &&
-           a->order < VTD_RANGE_ALL &&
-           (block(a->addr, a->order) ^ block(b->addr, b->order)) == 1;
 }
 
 static unsigned earlier(unsigned a, unsigned b)
@@ -77,53 +71,105 @@ static VtdRange *cover_of(VtdRange *ranges, unsigned count,
                                                       : NULL;
 }
 
-/* Put @range behind the @count of @ranges, of which those from @first on are of
- * its kind and do not begin behind it; the new count. */
-static unsigned put(VtdRange *ranges, unsigned first, unsigned count,
-                    VtdRange range)
+/* Leave out what lies in one before it, of sorted ones of a kind: those that are
+ * left lie apart. */
+static unsigned leave_out_covered(VtdRange *ranges, unsigned count)
 {
-    for (; count > first; count--) {
-        VtdRange *last = &ranges[count - 1];
+    unsigned kept = 0;
 
-        if (covers(last, &range)) {
-            last->notice = earlier(last->notice, range.notice);
-            return count;
+    for (unsigned i = 0; i < count; i++) {
+        VtdRange *last = kept ? &ranges[kept - 1] : NULL;
+
+        if (last && covers(last, &ranges[i])) {
+            last->notice = earlier(last->notice, ranges[i].notice);
+        } else {
+            ranges[kept++] = ranges[i];
         }
-        if (!are_halves(last, &range)) {
-            break;
-        }
-        range.notice = earlier(last->notice, range.notice);
-        range.addr &= last->addr;
-        range.order++;
     }
-    ranges[count] = range;
-    return count + 1;
+    return kept;
+}
+
+/* The smallest range around the @count > 1 of @ranges, which lie apart and
+ * upward. */
+static VtdRange around(const VtdRange *ranges, unsigned count)
+{
+    unsigned equal =
+        __builtin_clzll(ranges[0].addr ^ ranges[count - 1].addr);
+
+    return (VtdRange){
+        .addr = ranges[0].addr & ~(~0ull >> equal),
+        .order = 64 - equal - VTD_PAGE_SHIFT,
+        .leaf_only = ranges[0].leaf_only,
+        .notice = vtd_ranges_earliest(ranges, count),
+    };
+}
+
+static uint64_t pages_of(const VtdRange *ranges, unsigned count)
+{
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        pages += VTD_BIT(ranges[i].order);
+    }
+    return pages;
+}
+
+/* Widen the @count > 0 of @ranges, which lie apart and upward, to one, if that
+ * is within the limit; else what lies in each half of the place that one would
+ * have.  The halves end after as many steps as an address has bits. */
+static unsigned widen(VtdRange *ranges, unsigned count)
+{
+    unsigned lower = 1, kept, upper;
+    VtdRange whole;
+
+    if (count == 1) {
+        return 1;
+    }
+    whole = around(ranges, count);
+    if (VTD_BIT(whole.order) <= VTD_RANGE_WIDENED * pages_of(ranges, count)) {
+        ranges[0] = whole;
+        return 1;
+    }
+    while (block(ranges[lower].addr, whole.order - 1) ==
+           block(whole.addr, whole.order - 1)) {
+        lower++;
+    }
+    kept = widen(ranges, lower);
+    upper = widen(ranges + lower, count - lower);
+    memmove(ranges + kept, ranges + lower, upper * sizeof(*ranges));
+    return kept + upper;
+}
+
+/* As few as can be of sorted ones of a kind. */
+static unsigned merge_kind(VtdRange *ranges, unsigned count)
+{
+    count = leave_out_covered(ranges, count);
+    return count ? widen(ranges, count) : 0;
 }
 
 unsigned vtd_ranges_merge(VtdRange *ranges, unsigned count)
 {
-    unsigned full = 0; /* of those kept: not leaf_only */
-    unsigned kept = 0;
+    unsigned full = 0; /* not leaf_only, these come first */
+    unsigned merged, kept;
 
     if (count < 2) {
         return count;
     }
     qsort(ranges, count, sizeof(*ranges), by_kind_and_place);
-    for (unsigned i = 0; i < count; i++) {
-        VtdRange range = ranges[i];
-        VtdRange *cover =
-            range.leaf_only ? cover_of(ranges, full, &range) : NULL;
+    while (full < count && !ranges[full].leaf_only) {
+        full++;
+    }
+    kept = merged = merge_kind(ranges, full);
+    for (unsigned i = full; i < count; i++) {
+        VtdRange *cover = cover_of(ranges, merged, &ranges[i]);
 
         if (cover) {
-            cover->notice = earlier(cover->notice, range.notice);
-            continue;
-        }
-        kept = put(ranges, range.leaf_only ? full : 0, kept, range);
-        if (!range.leaf_only) {
-            full = kept;
+            cover->notice = earlier(cover->notice, ranges[i].notice);
+        } else {
+            ranges[kept++] = ranges[i];
         }
     }
-    return kept;
+    return merged + merge_kind(ranges + merged, kept - merged);
 }
 
 unsigned vtd_ranges_earliest(const VtdRange *ranges, unsigned count)

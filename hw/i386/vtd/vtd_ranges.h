@@ -4,9 +4,13 @@
  * of addresses that the guest's notices name for one page table, without what
  * another one covers, and with neighbours made into one.
  *
- * A range is a naturally aligned power of two, as a descriptor's is.  Hosts
- * widen anything else to the next such one; so two are merged only if the
- * result is one again, and nothing is dropped that no notice named.
+ * A range is a naturally aligned power of two, as a descriptor's is: to hardware
+ * nothing else can be said, and the host's kernels make one of whatever they are
+ * told (iommufd's widens it, that of 2020 cuts its address).  Hence the one rule
+ * for merging: an aligned block is one range if at least half of it was named.
+ * More may be dropped than was named, which costs a walk and is always right; but
+ * no more than twice as much.  A row of pages, wherever it lies, is one range, or
+ * two at a boundary that is far wider than the row.
  */
 #ifndef VTD_RANGES_H
 #define VTD_RANGES_H
@@ -15,6 +19,9 @@
 
 /* The order of a range that is all addresses: 2^64 bytes. */
 #define VTD_RANGE_ALL 52
+
+/* Merging drops so many times as much as was named, at most. */
+#define VTD_RANGE_WIDENED 2
 
 typedef struct VtdRange {
     uint64_t addr; /* aligned to the size; 0 if it is all */

@@ -349,11 +349,11 @@ static void invalidation_rows(void)
     for (unsigned i = 0; i < 3; i++) {
         unsigned n = cached[i];
 
-        invalidations("page, legacy", LEGACY, n, page, PER_TAIL, 430);
-        invalidations("page of a PASID", FIRST, n, pasid_page, PER_TAIL, 410);
-        invalidations("PASID", FIRST, n, pasid, PER_TAIL, 300);
-        invalidations("domain", FIRST, n, domain, PER_TAIL, 300);
-        invalidations("global", FIRST, n, global, PER_TAIL, 300);
+        invalidations("page, legacy", LEGACY, n, page, PER_TAIL, 360);
+        invalidations("page of a PASID", FIRST, n, pasid_page, PER_TAIL, 360);
+        invalidations("PASID", FIRST, n, pasid, PER_TAIL, 200);
+        invalidations("domain", FIRST, n, domain, PER_TAIL, 180);
+        invalidations("global", FIRST, n, global, PER_TAIL, 180);
     }
     for (unsigned i = 0; i < sizeof(orders); i++) {
         Descriptor range = page;
@@ -364,12 +364,12 @@ static void invalidation_rows(void)
         snprintf(name, sizeof(name), "range of 2^%u pages", orders[i]);
         invalidations(name, LEGACY, 1000, range, PER_TAIL, 600);
     }
-    invalidations("PASID cache", FIRST, 1, pasid_cache, PER_TAIL, 300);
-    invalidations("context cache", LEGACY, 1, context, PER_TAIL, 300);
-    invalidations("wait", LEGACY, 1, status, PER_TAIL, 520);
-    invalidations("page with its tail", LEGACY, 1, page, 1, 850);
-    invalidations("global with its tail", LEGACY, 1, global, 1, 640);
-    invalidations("wait with its tail", LEGACY, 1, status, 1, 730);
+    invalidations("PASID cache", FIRST, 1, pasid_cache, PER_TAIL, 170);
+    invalidations("context cache", LEGACY, 1, context, PER_TAIL, 160);
+    invalidations("wait", LEGACY, 1, status, PER_TAIL, 410);
+    invalidations("page with its tail", LEGACY, 1, page, 1, 730);
+    invalidations("global with its tail", LEGACY, 1, global, 1, 570);
+    invalidations("wait with its tail", LEGACY, 1, status, 1, 570);
 }
 
 int main(int argc, char **argv)
