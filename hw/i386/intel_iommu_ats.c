@@ -15,6 +15,7 @@
 #include "qemu/lockable.h"
 #include "qemu/rcu.h"
 #include "trace/trace-hw_i386_vtd.h"
+#include "vtd/vtd_quick.h"
 
 /* PASIDs of a device whose configuration is kept; that of others is decoded for
  * each request. */
@@ -187,21 +188,14 @@ static void set_result(const VtdMapping *m, AtsTranslation *out)
     };
 }
 
-static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
-                          uint64_t iova, AtsTranslation *out)
+/* Apart from ats_translate() for the same reason as in intel_iommu_space.c. */
+static __attribute__((noinline)) bool
+ats_translate_slow(AtsDevice *dev, const AtsRequest *request,
+                   VtdSource *source, uint64_t iova, AtsTranslation *out)
 {
     VtdUnit *unit = dev->iommu_state->unit;
-    VtdSource spare;
-    VtdSource *source;
     VtdMapping m;
 
-    vtd_drain_translating();
-    source = source_of(dev, request, &spare);
-    if (vtd_translate_hit(unit, vtd_source_hit(unit, source), iova,
-                          access_of(request), &m)) {
-        set_result(&m, out);
-        return true;
-    }
     if (!vtd_translation_enabled(unit)) {
         /* There are no PASIDs then. */
         *out = (AtsTranslation){
@@ -212,9 +206,26 @@ static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
         };
         return !request->has_pasid;
     }
-    if (vtd_translate_miss(unit, source, iova, access_of(request), false,
+    if (vtd_translate_slow(unit, source, iova, access_of(request), false,
                            &m)) {
         return false;
+    }
+    set_result(&m, out);
+    return true;
+}
+
+static bool ats_translate(AtsDevice *dev, const AtsRequest *request,
+                          uint64_t iova, AtsTranslation *out)
+{
+    VTD_UNSET VtdSource spare;
+    VTD_UNSET VtdMapping m;
+    VtdSource *source;
+
+    vtd_drain_translating();
+    source = source_of(dev, request, &spare);
+    if (!vtd_translate_quick(dev->iommu_state->unit, source, iova,
+                             access_of(request), &m)) {
+        return ats_translate_slow(dev, request, source, iova, out);
     }
     set_result(&m, out);
     return true;

@@ -15,6 +15,7 @@
 #include "intel_iommu_space.h"
 #include "qemu/main-loop.h"
 #include "trace/trace-hw_i386_vtd.h"
+#include "vtd/vtd_quick.h"
 
 typedef struct SpaceKey {
     PCIBus *bus;
@@ -152,7 +153,7 @@ static inline void trace_translation(VtdSource *source, hwaddr addr,
 }
 
 static __attribute__((noinline)) IOMMUTLBEntry
-space_translate_miss(VtdAddressSpace *space, hwaddr addr, IOMMUAccessFlags flag)
+space_translate_slow(VtdAddressSpace *space, hwaddr addr, IOMMUAccessFlags flag)
 {
     VtdUnit *unit = space->unit;
     VtdAccess access = { .perm = flag & IOMMU_RW };
@@ -163,7 +164,7 @@ space_translate_miss(VtdAddressSpace *space, hwaddr addr, IOMMUAccessFlags flag)
     if (unlikely(!vtd_translation_enabled(unit))) {
         return untranslated(addr);
     }
-    fault = vtd_translate_miss(unit, source, addr, access, flag == IOMMU_NONE,
+    fault = vtd_translate_slow(unit, source, addr, access, flag == IOMMU_NONE,
                                &m);
     if (unlikely(fault)) {
         trace_vtd_space_fault(source->req.sid, addr, flag,
@@ -189,13 +190,12 @@ static IOMMUTLBEntry space_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
     VtdUnit *unit = space->unit;
     VtdAccess access = { .perm = flag & IOMMU_RW };
     VtdSource *source;
-    VtdMapping m;
+    VTD_UNSET VtdMapping m;
 
     vtd_drain_translating();
     source = source_of(space);
-    if (unlikely(!vtd_translate_hit(unit, vtd_source_hit(unit, source), addr,
-                                    access, &m))) {
-        return space_translate_miss(space, addr, flag);
+    if (unlikely(!vtd_translate_quick(unit, source, addr, access, &m))) {
+        return space_translate_slow(space, addr, flag);
     }
     trace_translation(source, addr, &m);
     return entry_of(&m);

@@ -226,6 +226,41 @@ TEST(replacement_comes_round)
     }
 }
 
+/* What an invalidation has left in the first way makes room, and only once. */
+TEST(a_set_holds_its_ways_again_after_an_invalidation)
+{
+    start();
+    for (unsigned turn = 0; turn < 6; turn++) {
+        for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
+            insert(ss1, colliding(i), 12);
+        }
+        for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
+            CHECK(holds(ss1, colliding(i)));
+        }
+        if (turn % 2) {
+            vtd_iotlb_drop_domain(&tlb, ss1.did);
+        } else {
+            vtd_iotlb_drop_pages(&tlb, ss1, colliding(0), 0, false);
+        }
+        CHECK(!holds(ss1, colliding(0)));
+    }
+}
+
+TEST(the_first_way_of_another_tag_is_not_free)
+{
+    const uint64_t n = VTD_IOTLB_SETS + vtd_iotlb_hash(vtd_iotlb_key(ss2)) -
+                       vtd_iotlb_hash(vtd_iotlb_key(ss1));
+    const uint64_t same_set = n % VTD_IOTLB_SETS << 12;
+
+    start();
+    insert(ss2, 0, 12);
+    insert(ss1, same_set, 12);
+    vtd_iotlb_drop_domain(&tlb, ss1.did);
+    insert(ss1, same_set, 12);
+    CHECK(holds(ss1, same_set));
+    CHECK(holds(ss2, 0));
+}
+
 TEST(neighbouring_pages_do_not_replace_each_other)
 {
     start();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "vtd_translate.h"
+#include "vtd_quick.h"
 
 #include "guest.h"
 #include "tap.h"
@@ -119,6 +119,135 @@ TEST(another_page_of_the_same_table_reads_that_only)
     CHECK_EQ(translate(IOVA + 0x1000, R, &out), VTD_FAULT_NONE);
     CHECK_EQ(out.pa, 0x6000);
     CHECK_EQ(reads(), 1);
+}
+
+/* A source looks for the sizes that it has met. */
+TEST(pages_of_each_size_are_found_whichever_came_last)
+{
+    static const uint64_t at[] = { IOVA, 0x80200000, 0x100000000 };
+    static const unsigned shift[] = { 12, 21, 30 };
+
+    legacy();
+    for (unsigned i = 1; i < 3; i++) {
+        tables_map(&guest.tables, &table, at[i], at[i], shift[i], MAP_RW);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        CHECK_EQ(translate(at[i], R, &out), VTD_FAULT_NONE);
+    }
+    reads();
+    for (unsigned i = 0; i < 9; i++) {
+        CHECK_EQ(translate(at[i * i % 3], R, &out), VTD_FAULT_NONE);
+        CHECK_EQ(out.shift, shift[i * i % 3]);
+        CHECK_EQ(translate(at[i % 3], R, &out), VTD_FAULT_NONE);
+        CHECK_EQ(out.shift, shift[i % 3]);
+    }
+    CHECK_EQ(reads(), 0);
+}
+
+TEST(a_size_that_only_another_source_has_met_is_walked_to_once)
+{
+    VtdSource other;
+
+    legacy();
+    tables_map(&guest.tables, &table, 0x80200000, 0x40000000, 21, MAP_RW);
+    tables_legacy_context(&guest.tables, guest.root, GUEST_SID + 1,
+                          &(LegacyContext){
+                              .levels = 4, .did = DID, .ss_table = table.root,
+                          });
+    vtd_source_init(&other, (VtdRequester){ .sid = GUEST_SID + 1 });
+    CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_EQ(vtd_translate(&guest.unit, &other, 0x80200000,
+                               (VtdAccess){ .perm = R }, false, &out),
+                 VTD_FAULT_NONE);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        reads();
+        CHECK_EQ(translate(0x80200000, R, &out), VTD_FAULT_NONE);
+        CHECK_EQ(out.pa, 0x40000000);
+        CHECK_EQ(reads(), i ? 0 : 3);
+    }
+}
+
+/* Read in place, a miss is translated where hits are. */
+TEST(a_plain_miss_needs_no_more_than_the_quick_way)
+{
+    VtdAccess access = { .perm = R };
+
+    first_stage();
+    fake_env_read_in_place(&guest.env, &guest.unit.env);
+    CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE);
+    vtd_iotlb_drop_all(&guest.unit.iotlb);
+    CHECK(vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    CHECK_EQ(out.pa, 0x5000);
+    CHECK_EQ(atomic_load(&guest.unit.counters.table_walks), 2);
+    CHECK(vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    CHECK_EQ(atomic_load(&guest.unit.counters.table_walks), 2);
+    /* Whatever is more than that. */
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA + 0x1000,
+                               access, &out));
+    access.supervisor = true;
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    vtd_iotlb_drop_all(&guest.unit.iotlb);
+    access = (VtdAccess){ .perm = X };
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    access = (VtdAccess){ .perm = 0 };
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    CHECK_EQ(atomic_load(&guest.unit.counters.table_walks), 2);
+}
+
+/* What comes between the beginning of a request and its walk. */
+TEST(a_plain_walk_that_something_came_before_is_not_kept)
+{
+    const VtdTag tag = { .did = DID, .pasid = PASID, .first_stage = true };
+    VtdAccess access = { .perm = R };
+    VtdUnit *u = &guest.unit;
+
+    for (unsigned i = 0; i < 3; i++) {
+        VtdKnown known;
+
+        first_stage();
+        fake_env_read_in_place(&guest.env, &u->env);
+        CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE);
+        vtd_iotlb_drop_all(&u->iotlb);
+        known = vtd_source_known(u, &with_pasid);
+        CHECK(known.hit);
+        if (i == 1) {
+            vtd_forget_configurations(u);
+        } else if (i == 2) {
+            vtd_iotlb_drop_pasid(&u->iotlb, DID, PASID);
+        }
+        CHECK(walk_quickly(u, &with_pasid, &known, IOVA, access, &out));
+        CHECK_EQ(vtd_iotlb_lookup(&u->iotlb, tag, IOVA, &out), !i);
+    }
+}
+
+TEST(a_plain_word_of_another_configuration_is_not_used)
+{
+    VtdAccess access = { .perm = R };
+    VtdKnown known;
+
+    first_stage();
+    fake_env_read_in_place(&guest.env, &guest.unit.env);
+    CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE);
+    known = vtd_source_known(&guest.unit, &with_pasid);
+    vtd_forget_configurations(&guest.unit);
+    CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE); /* decoded anew */
+    CHECK(!walk_quickly(&guest.unit, &with_pasid, &known, IOVA, access,
+                        &out));
+}
+
+TEST(a_plain_miss_after_its_configuration_has_changed_is_none)
+{
+    VtdAccess access = { .perm = R };
+
+    first_stage();
+    fake_env_read_in_place(&guest.env, &guest.unit.env);
+    CHECK_EQ(translate_pasid(IOVA, W), VTD_FAULT_NONE);
+    vtd_forget_configurations(&guest.unit);
+    CHECK(!vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
+    CHECK_EQ(translate_pasid(IOVA, R), VTD_FAULT_NONE);
+    CHECK(vtd_translate_quick(&guest.unit, &with_pasid, IOVA, access, &out));
 }
 
 /* The guest makes IOVA's last table another one, with IOVA + 0x1000 in it. */
@@ -265,6 +394,11 @@ TEST(a_fault_is_not_cached)
     CHECK_EQ(out.pa, 0x7000);
 }
 
+static uint64_t source_hit(void)
+{
+    return vtd_source_known(&guest.unit, &guest.source).hit;
+}
+
 /* A hit does not ask whether translation is on. */
 TEST(there_are_no_hits_while_nothing_is_translated)
 {
@@ -272,17 +406,17 @@ TEST(there_are_no_hits_while_nothing_is_translated)
 
     legacy();
     CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
-    CHECK(vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(source_hit());
     command(0, VTD_GCMD_TE);
-    CHECK(!vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(!source_hit());
     CHECK_EQ(vtd_configuration(&guest.unit, &guest.source, &config),
              VTD_FAULT_NONE);
-    CHECK(!vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(!source_hit());
     command(VTD_GCMD_TE, 0);
     CHECK_EQ(translate(IOVA, R, &out), VTD_FAULT_NONE);
-    CHECK(vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(source_hit());
     vtd_reset(&guest.unit);
-    CHECK(!vtd_source_hit(&guest.unit, &guest.source));
+    CHECK(!source_hit());
 }
 
 TEST(pages_that_interrupts_are_in_are_not_kept)

@@ -189,6 +189,9 @@ static void compose_paging(const VtdOptions *o, VtdCaps *caps)
     if (!o->device_tlb || !o->stale_tm) {
         ss_leaf_common |= VTD_SS_TM;
     }
+    caps->fs_table_rsvd = caps->rsvd_addr | VTD_FS_PS;
+    caps->ss_table_rsvd =
+        caps->rsvd_addr | VTD_SS_SNP | VTD_SS_TM | VTD_SS_PS;
     for (unsigned level = 1; level <= VTD_MAX_LEVELS; level++) {
         uint64_t low = (1ull << ((level - 1) * VTD_LEVEL_BITS)) - 1;
 
@@ -199,12 +202,8 @@ static void compose_paging(const VtdOptions *o, VtdCaps *caps)
 
         caps->fs_leaf_rsvd[level] =
             fs_leaf ? caps->rsvd_addr | fs_low : ~0ull;
-        caps->fs_table_rsvd[level] =
-            caps->rsvd_addr | (level > 1 ? VTD_FS_PS : 0);
         caps->ss_leaf_rsvd[level] =
             ss_leaf ? ss_leaf_common | low << VTD_PAGE_SHIFT : ~0ull;
-        caps->ss_table_rsvd[level] =
-            caps->rsvd_addr | VTD_SS_SNP | VTD_SS_TM | VTD_SS_PS;
     }
 }
 

@@ -41,11 +41,11 @@ typedef struct VtdCaps {
     uint64_t ecap;
     uint8_t haw_bits; /* width of addresses in tables */
     uint64_t rsvd_addr; /* address bits beyond the host address width */
-    /* Reserved bits of paging entries by level (1 = last), table and leaf.
-     * A leaf at a level that has none is all ones. */
-    uint64_t fs_table_rsvd[VTD_MAX_LEVELS + 1];
+    /* Reserved bits of paging entries: of one that leads to a table, PS among
+     * them; and of a leaf by level (1 = last), all ones where there is none. */
+    uint64_t fs_table_rsvd;
+    uint64_t ss_table_rsvd;
     uint64_t fs_leaf_rsvd[VTD_MAX_LEVELS + 1];
-    uint64_t ss_table_rsvd[VTD_MAX_LEVELS + 1];
     uint64_t ss_leaf_rsvd[VTD_MAX_LEVELS + 1];
 } VtdCaps;
 

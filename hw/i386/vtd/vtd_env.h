@@ -85,36 +85,53 @@ typedef struct VtdEnv {
     void (*guest_error)(void *opaque, const char *what, uint64_t value);
 } VtdEnv;
 
-/* Set *@window to the one around @gpa; it is left alone if there is none. */
-static inline void vtd_env_find_window(const VtdEnv *env, uint64_t gpa,
-                                       VtdWindow *window)
-{
-    const VtdMemory *memory =
-        env->memory ? atomic_load_explicit(env->memory, memory_order_acquire)
-                    : NULL;
+/* In place of a window where there is none. */
+static const VtdWindow vtd_env_no_window = { 0 };
 
-    for (unsigned i = 0; memory && i < memory->count; i++) {
-        if (gpa - memory->window[i].start < memory->window[i].size) {
-            *window = memory->window[i];
-            return;
+VTD_INLINE bool vtd_env_in_window(const VtdWindow *window, uint64_t gpa)
+{
+    return gpa - window->start < window->size;
+}
+
+/* Set *@window to the one around @gpa; false: there is none. */
+VTD_INLINE bool
+vtd_env_find_window(const VtdEnv *env, uint64_t gpa, const VtdWindow **window)
+{
+    const VtdMemory *memory;
+    const VtdWindow *end;
+
+    if (!env->memory) {
+        return false;
+    }
+    memory = atomic_load_explicit(env->memory, memory_order_acquire);
+    end = memory->window + memory->count;
+    for (const VtdWindow *w = memory->window; w != end; w++) {
+        if (vtd_env_in_window(w, gpa)) {
+            *window = w;
+            return true;
         }
     }
+    return false;
+}
+
+/* The quadword at @gpa, which is in @window. */
+VTD_INLINE uint64_t vtd_env_peek64(const VtdWindow *window, uint64_t gpa)
+{
+    return vtd_le64(atomic_load_explicit(
+        (const _Atomic uint64_t *)(window->host + (gpa - window->start)),
+        memory_order_relaxed));
 }
 
 /* As load64(), in place where that is possible; *@window is kept between
- * loads, it has size 0 at first. */
+ * loads, it is vtd_env_no_window at first. */
 static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
-                                  uint64_t *value, VtdWindow *window)
+                                  uint64_t *value, const VtdWindow **window)
 {
-    if (gpa - window->start >= window->size) {
-        vtd_env_find_window(env, gpa, window);
-    }
-    if (gpa - window->start >= window->size) {
+    if (!vtd_env_in_window(*window, gpa) &&
+        !vtd_env_find_window(env, gpa, window)) {
         return env->load64(env->opaque, gpa, value);
     }
-    *value = vtd_le64(atomic_load_explicit(
-        (const _Atomic uint64_t *)(window->host + (gpa - window->start)),
-        memory_order_relaxed));
+    *value = vtd_env_peek64(*window, gpa);
     return true;
 }
 
@@ -123,24 +140,18 @@ static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
 
 /* @count little-endian quadwords at @gpa; false as for read().  Inline, as most
  * callers have a constant number of them. */
-static inline __attribute__((always_inline)) bool
+VTD_INLINE bool
 vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa, uint64_t *qw,
                     unsigned count)
 {
-    VtdWindow w = { 0 };
+    const VtdWindow *w;
 
-    if (count <= VTD_ENV_IN_PLACE && gpa % sizeof(*qw) == 0) {
-        vtd_env_find_window(env, gpa, &w);
-    }
-    if (gpa - w.start < w.size &&
-        count * sizeof(*qw) <= w.size - (gpa - w.start)) {
-        const _Atomic uint64_t *from =
-            (const _Atomic uint64_t *)(w.host + (gpa - w.start));
-
+    if (count <= VTD_ENV_IN_PLACE && gpa % sizeof(*qw) == 0 &&
+        vtd_env_find_window(env, gpa, &w) &&
+        count * sizeof(*qw) <= w->size - (gpa - w->start)) {
         VTD_UNROLL
         for (unsigned i = 0; i < count; i++) {
-            qw[i] = vtd_le64(
-                atomic_load_explicit(&from[i], memory_order_relaxed));
+            qw[i] = vtd_env_peek64(w, gpa + i * sizeof(*qw));
         }
         return true;
     }

@@ -2,7 +2,8 @@
 /*
  * First- and second-stage paging structures as answers to the questions of the
  * walker (VT-d spec, sections "First-Stage Translation" and "Second-Stage
- * Translation").  For vtd_walk.c alone.
+ * Translation").   For vtd_walk.c
+ * and vtd_plain.h alone.
  */
 #ifndef VTD_FORMAT_H
 #define VTD_FORMAT_H
@@ -14,7 +15,7 @@
  * question open that the format answers, and asks no question before there is
  * need to.
  */
-#define SPECIALISED static inline __attribute__((always_inline))
+#define SPECIALISED VTD_INLINE
 
 typedef struct StageFaults {
     VtdFault access;
@@ -33,16 +34,29 @@ typedef struct Trail {
     uint64_t any;
 } Trail;
 
+/* What a stage makes of an address. */
+typedef struct Result {
+    uint64_t addr;
+    unsigned shift;
+    uint8_t perm;
+    bool user;
+    bool dirty; /* a write needs no more marks */
+} Result;
+
 /* Answers questions about one kind of table and its entries. */
 typedef struct Format {
     bool over;        /* its tables' addresses go through the second stage */
     uint64_t present; /* one of these bits is set in an entry */
+    uint64_t plain;   /* these are, in most that lead to a table */
     uint64_t (*root)(const VtdConfig *config);
     unsigned (*levels)(const VtdConfig *config);
     uint64_t (*reserved)(const VtdCaps *caps, unsigned level, bool leaf);
     /* Bits that a use of an entry has to set, and of the last one to write. */
     uint64_t (*accessed)(const VtdConfig *config);
     uint64_t (*dirty)(const VtdConfig *config);
+    /* Bits that are set in all entries of a walk that allows users @perm, of
+     * which there is one, and not to execute. */
+    uint64_t (*needed)(uint8_t perm);
     uint8_t (*perm)(const VtdWalk *walk, Trail trail);
     bool (*user)(Trail trail);
     const StageFaults *(*faults)(const VtdWalk *walk);
@@ -71,7 +85,7 @@ SPECIALISED unsigned fs_levels(const VtdConfig *config)
 SPECIALISED uint64_t fs_reserved(const VtdCaps *caps, unsigned level,
                                  bool leaf)
 {
-    return (leaf ? caps->fs_leaf_rsvd : caps->fs_table_rsvd)[level];
+    return leaf ? caps->fs_leaf_rsvd[level] : caps->fs_table_rsvd;
 }
 
 SPECIALISED uint64_t fs_accessed(const VtdConfig *config)
@@ -83,6 +97,11 @@ SPECIALISED uint64_t fs_dirty(const VtdConfig *config)
 {
     (void)config;
     return VTD_FS_D;
+}
+
+SPECIALISED uint64_t fs_needed(uint8_t perm)
+{
+    return VTD_FS_P | VTD_FS_US | (perm & VTD_PERM_WRITE ? VTD_FS_RW : 0);
 }
 
 SPECIALISED uint8_t fs_perm(const VtdWalk *walk, Trail trail)
@@ -119,11 +138,13 @@ SPECIALISED const StageFaults *fs_faults(const VtdWalk *walk)
     { \
         .over = (is_over), \
         .present = VTD_FS_P, \
+        .plain = VTD_FS_P, \
         .root = fs_root, \
         .levels = fs_levels, \
         .reserved = fs_reserved, \
         .accessed = fs_accessed, \
         .dirty = fs_dirty, \
+        .needed = fs_needed, \
         .perm = fs_perm, \
         .user = fs_user, \
         .faults = fs_faults, \
@@ -167,7 +188,7 @@ SPECIALISED unsigned ss_levels(const VtdConfig *config)
 SPECIALISED uint64_t ss_reserved(const VtdCaps *caps, unsigned level,
                                  bool leaf)
 {
-    return (leaf ? caps->ss_leaf_rsvd : caps->ss_table_rsvd)[level];
+    return leaf ? caps->ss_leaf_rsvd[level] : caps->ss_table_rsvd;
 }
 
 SPECIALISED uint64_t ss_accessed(const VtdConfig *config)
@@ -178,6 +199,12 @@ SPECIALISED uint64_t ss_accessed(const VtdConfig *config)
 SPECIALISED uint64_t ss_dirty(const VtdConfig *config)
 {
     return config->ss_accessed_dirty ? VTD_SS_D : 0;
+}
+
+SPECIALISED uint64_t ss_needed(uint8_t perm)
+{
+    return (perm & VTD_PERM_READ ? VTD_SS_R : 0) |
+           (perm & VTD_PERM_WRITE ? VTD_SS_W : 0);
 }
 
 SPECIALISED uint8_t ss_perm(const VtdWalk *walk, Trail trail)
@@ -204,14 +231,105 @@ SPECIALISED const StageFaults *ss_faults(const VtdWalk *walk)
 
 static const Format second_stage_format = {
     .present = VTD_SS_R | VTD_SS_W,
+    .plain = VTD_SS_R | VTD_SS_W,
     .root = ss_root,
     .levels = ss_levels,
     .reserved = ss_reserved,
     .accessed = ss_accessed,
     .dirty = ss_dirty,
+    .needed = ss_needed,
     .perm = ss_perm,
     .user = ss_user,
     .faults = ss_faults,
 };
+
+/* Both stages ----------------------------------------------------------- */
+
+SPECIALISED unsigned level_shift(unsigned level)
+{
+    return VTD_PAGE_SHIFT + (level - 1) * VTD_LEVEL_BITS;
+}
+
+SPECIALISED bool canonical(uint64_t addr, unsigned levels)
+{
+    unsigned top = level_shift(levels + 1) - 1;
+    int64_t sign = (int64_t)addr >> top;
+
+    return sign == 0 || sign == -1;
+}
+
+SPECIALISED bool beyond(uint64_t addr, unsigned levels)
+{
+    return addr >> level_shift(levels + 1);
+}
+
+/* Of the entry for @addr in @table; an entry has 2^3 bytes. */
+SPECIALISED uint64_t entry_address(uint64_t table, uint64_t addr,
+                                   unsigned level)
+{
+    uint64_t in_table = ((1u << VTD_LEVEL_BITS) - 1) * sizeof(uint64_t);
+
+    return table + (addr >> (level_shift(level) - 3) & in_table);
+}
+
+SPECIALISED bool is_leaf(uint64_t raw, unsigned level)
+{
+    return level == 1 || (level <= 3 && (raw & VTD_FS_PS));
+}
+
+/*
+ * VtdWalk.last_table: the table's address, and the trail to it as far as any
+ * format asks for it.
+ */
+#define TABLE_ALL (VTD_FS_P | VTD_FS_RW | VTD_FS_US | VTD_SS_R | VTD_SS_W)
+#define TABLE_XD VTD_BIT(3)
+
+SPECIALISED uint64_t pack_table(uint64_t table, Trail trail)
+{
+    return table | (trail.all & TABLE_ALL) |
+           (trail.any & VTD_FS_XD ? TABLE_XD : 0);
+}
+
+SPECIALISED Trail trail_to_table(uint64_t packed)
+{
+    return (Trail){
+        .all = packed & TABLE_ALL,
+        .any = packed & TABLE_XD ? VTD_FS_XD : 0,
+    };
+}
+
+/* @raw is the leaf of @trail, marked. */
+SPECIALISED Result result_of(const VtdWalk *walk, const Format *format,
+                             uint64_t addr, uint64_t raw, unsigned level,
+                             Trail trail)
+{
+    uint64_t within = (1ull << level_shift(level)) - 1;
+
+    return (Result){
+        .addr = (raw & VTD_PTE_ADDR & ~within) | (addr & within),
+        .shift = level_shift(level),
+        .perm = format->perm(walk, trail),
+        .user = format->user(trail),
+        .dirty = !(format->dirty(walk->config) & ~raw),
+    };
+}
+
+/* The first write to a page that is not dirty has to walk, to mark it. */
+SPECIALISED void keep_clean(Result *r)
+{
+    if (!r->dirty) {
+        r->perm &= ~VTD_PERM_WRITE;
+    }
+}
+
+SPECIALISED void mapping_of(const Result *r, uint64_t iova, VtdMapping *out)
+{
+    uint64_t within = (1ull << r->shift) - 1;
+
+    out->iova = iova & ~within;
+    out->pa = r->addr & ~within;
+    out->shift = r->shift;
+    out->perm = r->perm;
+}
 
 #endif

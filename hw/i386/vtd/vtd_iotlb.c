@@ -37,97 +37,12 @@ void vtd_iotlb_destroy(VtdIotlb *tlb)
     tlb->pasid_gen = NULL;
 }
 
-static bool try_lock(VtdIotlbSet *set)
-{
-    uint32_t seq = atomic_load_explicit(&set->seq, memory_order_relaxed);
-
-    return !(seq & 1) &&
-           atomic_compare_exchange_strong(&set->seq, &seq, seq + 1);
-}
-
 /* Writers hold a set for a few stores, so this spins for as long at most. */
 static void lock(VtdIotlbSet *set)
 {
-    while (!try_lock(set)) {
+    while (!vtd_iotlb_try_lock(set)) {
     }
     atomic_thread_fence(memory_order_release);
-}
-
-static void unlock(VtdIotlbSet *set)
-{
-    atomic_fetch_add_explicit(&set->seq, 1, memory_order_release);
-}
-
-/*
- * A page replaces itself, so that it is found with its new rights; else the
- * oldest entry goes.  Most entries that are out of date are only so by their
- * generation, so looking for one to reuse is not worth its while.
- */
-static inline VtdIotlbEntry *choose_way(VtdIotlbSet *set, uint64_t page,
-                                        uint64_t tag)
-{
-    unsigned victim = set->victim;
-
-    VTD_UNROLL
-    for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        VtdIotlbEntry *e = &set->way[i];
-
-        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
-            atomic_load_explicit(&e->tag, memory_order_relaxed) == tag) {
-            return e;
-        }
-    }
-    set->victim = victim + 1 < VTD_IOTLB_WAYS ? victim + 1 : 0;
-    return &set->way[victim];
-}
-
-/* To be called before the number of narrow invalidations is looked at: whoever
- * invalidates advances that first, so that either sees the other's. */
-static void note_size(VtdIotlbDomain *domain, unsigned size)
-{
-    if (!(atomic_load(&domain->sizes) & 1u << size)) {
-        atomic_fetch_or(&domain->sizes, 1u << size);
-    }
-}
-
-static inline __attribute__((always_inline)) void
-insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket, uint64_t page_number,
-       unsigned size, uint64_t target)
-{
-    VtdIotlbSet *set = vtd_iotlb_set(tlb, ticket->hash, page_number, size);
-    uint64_t page = vtd_iotlb_page(page_number, size);
-
-    if (!try_lock(set)) {
-        return;
-    }
-    atomic_thread_fence(memory_order_release);
-    note_size(&tlb->domain[ticket->tag & VTD_TLB_DID], size);
-    if (atomic_load(&tlb->narrow_gen) == ticket->narrow) {
-        VtdIotlbEntry *e = choose_way(set, page, ticket->tag);
-
-        atomic_store_explicit(&e->page, page, memory_order_relaxed);
-        atomic_store_explicit(&e->tag, ticket->tag, memory_order_relaxed);
-        atomic_store_explicit(&e->target, target, memory_order_relaxed);
-    }
-    unlock(set);
-}
-
-void vtd_iotlb_insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                      const VtdMapping *m)
-{
-    unsigned size = (m->shift - VTD_PAGE_SHIFT) / 9u;
-
-    if (size <= VTD_TLB_1G) {
-        insert(tlb, ticket, m->iova >> m->shift, size,
-               (m->pa & VTD_TLB_TARGET) | m->perm);
-    }
-}
-
-void vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                            uint64_t iova, uint64_t word)
-{
-    insert(tlb, ticket, iova >> vtd_iotlb_shift(VTD_TLB_TABLE), VTD_TLB_TABLE,
-           word);
 }
 
 static __attribute__((noinline)) void empty_table(VtdIotlb *tlb)
@@ -139,7 +54,7 @@ static __attribute__((noinline)) void empty_table(VtdIotlb *tlb)
             atomic_store_explicit(&tlb->set[i].way[w].page, 0,
                                   memory_order_relaxed);
         }
-        unlock(&tlb->set[i]);
+        vtd_iotlb_unlock(&tlb->set[i]);
     }
     atomic_store(&tlb->wide_count, 0);
 }
@@ -194,7 +109,7 @@ static __attribute__((noinline)) void drop_from_set(VtdIotlbSet *set,
             atomic_store_explicit(held, 0, memory_order_relaxed);
         }
     }
-    unlock(set);
+    vtd_iotlb_unlock(set);
 }
 
 /*
@@ -239,9 +154,11 @@ drop_range(VtdIotlb *tlb, uint64_t hash, unsigned size, uint64_t n,
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
                           unsigned order, bool leaf_only)
 {
+    static const uint8_t each[] = { VTD_TLB_4K, VTD_TLB_2M, VTD_TLB_1G,
+                                    VTD_TLB_TABLE };
     uint64_t hash = vtd_iotlb_hash(vtd_iotlb_key(tag));
     uint64_t last = addr + ((VTD_PAGE_SIZE << order) - 1);
-    unsigned sizes;
+    uint64_t sizes;
 
     if (order > MAX_PROBED_ORDER) {
         if (tag.first_stage) {
@@ -252,13 +169,14 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
         return;
     }
     atomic_fetch_add(&tlb->narrow_gen, 1);
-    sizes = atomic_load(&tlb->domain[tag.did].sizes) &
-            ~((unsigned)leaf_only << VTD_TLB_TABLE);
+    sizes = atomic_load(&tlb->domain[tag.did].sizes);
     VTD_UNROLL
-    for (unsigned size = 0; size < VTD_TLB_SIZES; size++) {
-        unsigned shift = vtd_iotlb_shift(size);
+    for (unsigned i = 0; i < sizeof(each); i++) {
+        unsigned size = each[i];
+        unsigned shift = size & VTD_TLB_SHIFT;
 
-        if (sizes & 1u << size) {
+        if ((sizes & VTD_BIT(size)) &&
+            !(leaf_only && size == VTD_TLB_TABLE)) {
             drop_range(tlb, hash, size, addr >> shift, last >> shift);
         }
     }

@@ -17,14 +17,14 @@
  * ticket is dropped.
  *
  * Pages of different sizes lie in different sets.  A domain remembers which
- * sizes it has ever had, and only those are looked for.
+ * sizes it has ever had, and only those are invalidated.
  *
  * The last table of a walk is kept as well, as one more size of page, so that
  * the same rules make it go (spec, section "Paging-Structure Caches").  A walk
  * in the same 2 MiB starts there.
  *
- * Lookups are all of what an access costs when all goes well, so they are
- * inline.
+ * Lookups and insertions are most of what an access costs when all goes well,
+ * so they are inline.
  */
 #ifndef VTD_IOTLB_H
 #define VTD_IOTLB_H
@@ -59,12 +59,16 @@ typedef struct VtdMapping {
 
 /* Word "page": page number of the input address, page size, valid. */
 #define VTD_TLB_VALID VTD_BIT(0)
-#define VTD_TLB_SIZE VTD_BITS(3, 2)
-enum { VTD_TLB_4K,
-       VTD_TLB_2M,
-       VTD_TLB_1G,
-       VTD_TLB_TABLE, /* of entries at level 1 */
-       VTD_TLB_SIZES };
+#define VTD_TLB_SIZE VTD_BITS(7, 2)
+
+/* Sizes: how far to shift an address, and what is kept. */
+#define VTD_TLB_SHIFT 31u
+enum { VTD_TLB_4K = 12,
+       VTD_TLB_2M = 21,
+       VTD_TLB_1G = 30,
+       VTD_TLB_TABLE = 32 | VTD_TLB_2M }; /* of entries at level 1 */
+#define VTD_TLB_PAGES \
+    (VTD_BIT(VTD_TLB_4K) | VTD_BIT(VTD_TLB_2M) | VTD_BIT(VTD_TLB_1G))
 
 /* Word "tag": domain id, PASID, stage, generation; all but the generation is
  * the tag's key. */
@@ -98,7 +102,7 @@ _Static_assert(sizeof(VtdIotlbSet) == 128, "a set is two cache lines");
 typedef struct VtdIotlbDomain {
     _Atomic uint64_t gen;
     _Atomic uint64_t first_stage_gen; /* see VtdTag */
-    _Atomic uint8_t sizes; /* bit n: there was a page of size n */
+    _Atomic uint64_t sizes; /* bit n: there was a page of size n */
 } VtdIotlbDomain;
 
 typedef struct VtdIotlb {
@@ -128,26 +132,21 @@ static inline uint64_t vtd_iotlb_key(VtdTag tag)
 }
 
 /* Bits 13:0 choose the sets of a key, bits 31:20 its PASID's counter. */
-static inline uint64_t vtd_iotlb_hash(uint64_t key)
+VTD_INLINE uint64_t vtd_iotlb_hash(uint64_t key)
 {
     key *= 0x9e3779b97f4a7c15ull;
     return key ^ key >> 32;
 }
 
-static inline unsigned vtd_iotlb_shift(unsigned size)
-{
-    return VTD_PAGE_SHIFT + (size == VTD_TLB_TABLE ? VTD_TLB_2M : size) * 9;
-}
-
-static inline _Atomic uint64_t *vtd_iotlb_pasid_gen(VtdIotlb *tlb,
-                                                    uint64_t hash)
+VTD_INLINE _Atomic uint64_t *vtd_iotlb_pasid_gen(VtdIotlb *tlb,
+                                                 uint64_t hash)
 {
     return &tlb->pasid_gen[hash >> 20 & (VTD_IOTLB_PASID_SLOTS - 1)];
 }
 
-static inline uint64_t vtd_iotlb_generation(VtdIotlb *tlb,
-                                            VtdIotlbDomain *domain,
-                                            uint64_t key, uint64_t hash)
+VTD_INLINE uint64_t vtd_iotlb_generation(VtdIotlb *tlb,
+                                         VtdIotlbDomain *domain,
+                                         uint64_t key, uint64_t hash)
 {
     uint64_t sum =
         atomic_load_explicit(&tlb->global_gen, memory_order_acquire) +
@@ -162,35 +161,39 @@ static inline uint64_t vtd_iotlb_generation(VtdIotlb *tlb,
     return sum;
 }
 
-/* Neighbouring pages go to neighbouring sets; tags and sizes spread over all. */
-static inline VtdIotlbSet *vtd_iotlb_set(VtdIotlb *tlb, uint64_t hash,
-                                         uint64_t page_number, unsigned size)
+/* Neighbouring pages go to neighbouring sets; tags and sizes lie apart. */
+VTD_INLINE VtdIotlbSet *vtd_iotlb_set(VtdIotlb *tlb, uint64_t hash,
+                                      uint64_t page_number, unsigned size)
 {
-    return &tlb->set[(page_number + hash +
-                      size * (VTD_IOTLB_SETS / VTD_TLB_SIZES)) %
+    return &tlb->set[(page_number + hash + size * (VTD_IOTLB_SETS / 128)) %
                      VTD_IOTLB_SETS];
 }
 
-static inline uint64_t vtd_iotlb_page(uint64_t page_number, unsigned size)
+VTD_INLINE uint64_t vtd_iotlb_page(uint64_t page_number, unsigned size)
 {
-    return page_number << vtd_iotlb_shift(size) |
-           vtd_put(VTD_TLB_SIZE, size) | VTD_TLB_VALID;
+    /* As vtd_put() does it; there is nothing to be cut. */
+    return page_number << (size & VTD_TLB_SHIFT) |
+           size * (VTD_TLB_SIZE & -VTD_TLB_SIZE) | VTD_TLB_VALID;
+}
+
+VTD_INLINE bool vtd_iotlb_is(VtdIotlbEntry *e, uint64_t page, uint64_t tag)
+{
+    return atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
+           atomic_load_explicit(&e->tag, memory_order_relaxed) == tag;
 }
 
 /* The word "target" of an entry; false: there is none, or a writer is at work
  * on the set. */
-static inline bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
-                                  uint64_t tag, uint64_t *target)
+VTD_INLINE bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
+                               uint64_t tag, uint64_t *target)
 {
     uint32_t before = atomic_load_explicit(&set->seq, memory_order_acquire);
 
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        VtdIotlbEntry *e = &set->way[i];
-
-        if (atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
-            atomic_load_explicit(&e->tag, memory_order_relaxed) == tag) {
-            *target = atomic_load_explicit(&e->target, memory_order_relaxed);
+        if (vtd_iotlb_is(&set->way[i], page, tag)) {
+            *target = atomic_load_explicit(&set->way[i].target,
+                                           memory_order_relaxed);
             atomic_thread_fence(memory_order_acquire);
             return !(before & 1) &&
                    atomic_load_explicit(&set->seq, memory_order_relaxed) ==
@@ -200,65 +203,88 @@ static inline bool vtd_iotlb_find(VtdIotlbSet *set, uint64_t page,
     return false;
 }
 
-/* Look up the page of @iova for the tag with @key.  Any thread, no lock.
- * False: not cached. */
-static inline __attribute__((always_inline)) bool
-vtd_iotlb_lookup_key(VtdIotlb *tlb, uint64_t key, uint64_t iova,
-                     VtdMapping *out)
+/* A ticket for the tag with @key, good for lookups alone so far. */
+VTD_INLINE VtdIotlbTicket vtd_iotlb_ticket_of(VtdIotlb *tlb, uint64_t key)
 {
-    VtdIotlbDomain *domain = &tlb->domain[key & VTD_TLB_DID];
     uint64_t hash = vtd_iotlb_hash(key);
-    uint64_t gen = vtd_iotlb_generation(tlb, domain, key, hash);
-    uint64_t tag = key | vtd_put(VTD_TLB_GEN, gen);
-    unsigned sizes =
-        atomic_load_explicit(&domain->sizes, memory_order_relaxed);
+    uint64_t gen = vtd_iotlb_generation(tlb, &tlb->domain[key & VTD_TLB_DID],
+                                        key, hash);
 
-    /* Most often there is one size beside tables. */
-    for (sizes &= VTD_BIT(VTD_TLB_TABLE) - 1; sizes; sizes &= sizes - 1) {
-        unsigned size = __builtin_ctz(sizes);
-        uint64_t page_number = iova >> (VTD_PAGE_SHIFT + size * 9);
-        uint64_t target;
+    return (VtdIotlbTicket){
+        .tag = key | vtd_put(VTD_TLB_GEN, gen),
+        .hash = hash,
+    };
+}
 
-        if (vtd_iotlb_find(vtd_iotlb_set(tlb, hash, page_number, size),
-                           vtd_iotlb_page(page_number, size), tag, &target)) {
-            out->shift = VTD_PAGE_SHIFT + size * 9;
-            out->iova = page_number << out->shift;
-            out->pa = target & VTD_TLB_TARGET;
-            out->perm = target & VTD_TLB_PERM;
+/* The same ticket, good for insertions.  To be called before the first table is
+ * read, or looked for here, for what will be inserted. */
+VTD_INLINE VtdIotlbTicket vtd_iotlb_draw(VtdIotlb *tlb,
+                                         VtdIotlbTicket ticket)
+{
+    ticket.narrow = atomic_load(&tlb->narrow_gen);
+    return ticket;
+}
+
+VTD_INLINE VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
+{
+    return vtd_iotlb_draw(tlb, vtd_iotlb_ticket_of(tlb, vtd_iotlb_key(tag)));
+}
+
+/* Look up the page of @size that @iova may be in.  Any thread, no lock.
+ * False: not cached. */
+VTD_INLINE bool
+vtd_iotlb_lookup_size(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                      uint64_t iova, unsigned size, VtdMapping *out)
+{
+    uint64_t page_number = iova >> size;
+    uint64_t page = vtd_iotlb_page(page_number, size);
+    uint64_t target;
+
+    if (!vtd_iotlb_find(vtd_iotlb_set(tlb, ticket->hash, page_number, size),
+                        page, ticket->tag, &target)) {
+        return false;
+    }
+    out->iova = page & VTD_PAGE_MASK;
+    out->pa = target & VTD_TLB_TARGET;
+    out->shift = size;
+    out->perm = target & VTD_TLB_PERM;
+    return true;
+}
+
+/* The same for any of @sizes, of which bit n is size n. */
+VTD_INLINE bool vtd_iotlb_lookup_sizes(VtdIotlb *tlb,
+                                       const VtdIotlbTicket *ticket,
+                                       uint64_t iova, uint64_t sizes,
+                                       VtdMapping *out)
+{
+    for (; sizes; sizes &= sizes - 1) {
+        if (vtd_iotlb_lookup_size(tlb, ticket, iova, __builtin_ctzll(sizes),
+                                  out)) {
             return true;
         }
     }
     return false;
 }
 
+/* The same for any size that the domain of @tag has had. */
 static inline bool vtd_iotlb_lookup(VtdIotlb *tlb, VtdTag tag, uint64_t iova,
                                     VtdMapping *out)
 {
-    return vtd_iotlb_lookup_key(tlb, vtd_iotlb_key(tag), iova, out);
-}
+    VtdIotlbTicket ticket = vtd_iotlb_ticket_of(tlb, vtd_iotlb_key(tag));
+    uint64_t sizes = atomic_load_explicit(&tlb->domain[tag.did].sizes,
+                                          memory_order_relaxed);
 
-/* To be called before the first table is read for what will be inserted. */
-static inline VtdIotlbTicket vtd_iotlb_ticket(VtdIotlb *tlb, VtdTag tag)
-{
-    uint64_t key = vtd_iotlb_key(tag);
-    uint64_t hash = vtd_iotlb_hash(key);
-    uint64_t gen =
-        vtd_iotlb_generation(tlb, &tlb->domain[tag.did], key, hash);
-
-    return (VtdIotlbTicket){
-        .tag = key | vtd_put(VTD_TLB_GEN, gen),
-        .hash = hash,
-        .narrow = atomic_load(&tlb->narrow_gen),
-    };
+    return vtd_iotlb_lookup_sizes(tlb, &ticket, iova, sizes & VTD_TLB_PAGES,
+                                  out);
 }
 
 /* The word that was kept with the last table for @iova; 0: none.  Whoever uses
  * it has drawn @ticket before. */
-static inline uint64_t vtd_iotlb_table(VtdIotlb *tlb,
-                                       const VtdIotlbTicket *ticket,
-                                       uint64_t iova)
+VTD_INLINE uint64_t vtd_iotlb_table(VtdIotlb *tlb,
+                                    const VtdIotlbTicket *ticket,
+                                    uint64_t iova)
 {
-    uint64_t n = iova >> vtd_iotlb_shift(VTD_TLB_TABLE);
+    uint64_t n = iova >> VTD_TLB_2M;
     uint64_t word;
 
     return vtd_iotlb_find(vtd_iotlb_set(tlb, ticket->hash, n, VTD_TLB_TABLE),
@@ -267,13 +293,127 @@ static inline uint64_t vtd_iotlb_table(VtdIotlb *tlb,
                : 0;
 }
 
+/*
+ * Insertions.  A writer holds a set for a few stores.
+ */
+VTD_INLINE bool vtd_iotlb_try_lock(VtdIotlbSet *set)
+{
+    uint32_t seq = atomic_load_explicit(&set->seq, memory_order_relaxed);
+
+    return !(seq & 1) &&
+           atomic_compare_exchange_strong(&set->seq, &seq, seq + 1);
+}
+
+/* Nobody else writes the count of a set that is locked. */
+VTD_INLINE void vtd_iotlb_unlock(VtdIotlbSet *set)
+{
+    uint32_t seq = atomic_load_explicit(&set->seq, memory_order_relaxed);
+
+    atomic_store_explicit(&set->seq, seq + 1, memory_order_release);
+}
+
+/* Nothing, or what an invalidation has left behind of @tag. */
+VTD_INLINE bool vtd_iotlb_is_free(VtdIotlbEntry *e, uint64_t tag)
+{
+    uint64_t held = atomic_load_explicit(&e->tag, memory_order_relaxed);
+
+    return (held != tag && !((held ^ tag) & ~VTD_TLB_GEN)) ||
+           !atomic_load_explicit(&e->page, memory_order_relaxed);
+}
+
+/*
+ * The first way if that is free, as lookups begin there, or else the oldest
+ * entry.  More ways are not looked at: most that are out of date are only so by
+ * their generation, so one to reuse is not worth looking for.
+ */
+VTD_INLINE VtdIotlbEntry *vtd_iotlb_choose(VtdIotlbSet *set, uint64_t tag)
+{
+    unsigned victim = set->victim;
+
+    if (vtd_iotlb_is_free(&set->way[0], tag)) {
+        set->victim = 1;
+        return &set->way[0];
+    }
+    set->victim = victim + 1 < VTD_IOTLB_WAYS ? victim + 1 : 0;
+    return &set->way[victim];
+}
+
+/* What is there already is replaced, so that its new rights are found. */
+VTD_INLINE VtdIotlbEntry *vtd_iotlb_choose_same(VtdIotlbSet *set,
+                                                uint64_t page, uint64_t tag)
+{
+    VTD_UNROLL
+    for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
+        if (vtd_iotlb_is(&set->way[i], page, tag)) {
+            return &set->way[i];
+        }
+    }
+    return vtd_iotlb_choose(set, tag);
+}
+
+/* To be called before the number of narrow invalidations is looked at: whoever
+ * invalidates advances that first, so that either sees the other's. */
+VTD_INLINE void vtd_iotlb_note_size(VtdIotlbDomain *domain, unsigned size)
+{
+    if (!(atomic_load(&domain->sizes) & VTD_BIT(size))) {
+        atomic_fetch_or(&domain->sizes, VTD_BIT(size));
+    }
+}
+
+/* !@replaces: a lookup has found nothing that would be replaced.  If another
+ * thread has inserted the same since, it does no harm that both are there. */
+VTD_INLINE void vtd_iotlb_put(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
+                              uint64_t page_number, unsigned size,
+                              uint64_t target, bool replaces)
+{
+    VtdIotlbSet *set = vtd_iotlb_set(tlb, ticket->hash, page_number, size);
+    uint64_t page = vtd_iotlb_page(page_number, size);
+
+    if (!vtd_iotlb_try_lock(set)) {
+        return;
+    }
+    atomic_thread_fence(memory_order_release);
+    vtd_iotlb_note_size(&tlb->domain[ticket->tag & VTD_TLB_DID], size);
+    if (atomic_load(&tlb->narrow_gen) == ticket->narrow) {
+        VtdIotlbEntry *e =
+            replaces ? vtd_iotlb_choose_same(set, page, ticket->tag)
+                     : vtd_iotlb_choose(set, ticket->tag);
+
+        atomic_store_explicit(&e->page, page, memory_order_relaxed);
+        atomic_store_explicit(&e->tag, ticket->tag, memory_order_relaxed);
+        atomic_store_explicit(&e->target, target, memory_order_relaxed);
+    }
+    vtd_iotlb_unlock(set);
+}
+
 /* Insert a page, or a last table with its word, unless something was
- * invalidated since @ticket was drawn or the set is busy.  Any thread, no
- * lock. */
-void vtd_iotlb_insert(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                      const VtdMapping *m);
-void vtd_iotlb_insert_table(VtdIotlb *tlb, const VtdIotlbTicket *ticket,
-                            uint64_t iova, uint64_t word);
+ * invalidated since @ticket was drawn or the set is busy.  @replaces: there may
+ * be one already.  Any thread, no lock. */
+VTD_INLINE void vtd_iotlb_insert_page(VtdIotlb *tlb,
+                                      const VtdIotlbTicket *ticket,
+                                      const VtdMapping *m, bool replaces)
+{
+    if (m->shift <= VTD_TLB_1G) {
+        vtd_iotlb_put(tlb, ticket, m->iova >> m->shift, m->shift,
+                      (m->pa & VTD_TLB_TARGET) | m->perm, replaces);
+    }
+}
+
+VTD_INLINE void vtd_iotlb_insert_table(VtdIotlb *tlb,
+                                       const VtdIotlbTicket *ticket,
+                                       uint64_t iova, uint64_t word,
+                                       bool replaces)
+{
+    vtd_iotlb_put(tlb, ticket, iova >> VTD_TLB_2M, VTD_TLB_TABLE, word,
+                  replaces);
+}
+
+static inline void vtd_iotlb_insert(VtdIotlb *tlb,
+                                    const VtdIotlbTicket *ticket,
+                                    const VtdMapping *m)
+{
+    vtd_iotlb_insert_page(tlb, ticket, m, true);
+}
 
 /*
  * Invalidations.  When one has returned, no lookup that starts later finds

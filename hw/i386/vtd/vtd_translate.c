@@ -3,16 +3,21 @@
 
 #include <string.h>
 
-#include "vtd_walk.h"
+#include "vtd_quick.h"
 
 _Static_assert(sizeof(VtdConfig) % sizeof(uint64_t) == 0,
                "a configuration is whole words");
 
-static uint64_t hit_word(const VtdConfig *c)
+/* Whether what is in the IOTLB is all there is to say of a user's request. */
+static inline bool is_simple(const VtdConfig *c)
 {
-    bool simple = c->kind != VTD_PASS_THROUGH && !c->supervisor;
+    return c->kind != VTD_PASS_THROUGH && !c->supervisor;
+}
 
-    return vtd_iotlb_key(vtd_config_tag(c)) | (simple ? VTD_HIT_SIMPLE : 0);
+static inline uint64_t hit_word(const VtdConfig *c)
+{
+    return vtd_iotlb_key(vtd_config_tag(c)) |
+           (is_simple(c) ? VTD_HIT_SIMPLE : 0);
 }
 
 void vtd_source_init(VtdSource *source, VtdRequester req)
@@ -21,9 +26,12 @@ void vtd_source_init(VtdSource *source, VtdRequester req)
     atomic_init(&source->seq, 0);
     atomic_init(&source->gen, 0); /* config_gen starts at 1 */
     atomic_init(&source->hit, 0);
+    atomic_init(&source->plain, 0);
     for (unsigned i = 0; i < VTD_CONFIG_WORDS; i++) {
         atomic_init(&source->config[i], 0);
     }
+    atomic_init(&source->size, VTD_TLB_4K);
+    atomic_init(&source->sizes, 1u << VTD_TLB_4K);
 }
 
 /* False: @config is undefined. */
@@ -61,10 +69,15 @@ static void cache_config(VtdSource *source, uint64_t gen, uint64_t hit,
     memcpy(words, config, sizeof(words));
     atomic_store_explicit(&source->gen, gen, memory_order_relaxed);
     atomic_store_explicit(&source->hit, hit, memory_order_relaxed);
+    atomic_store_explicit(&source->plain, hit ? plain_word(config) : 0,
+                          memory_order_relaxed);
     for (unsigned i = 0; i < VTD_CONFIG_WORDS; i++) {
         atomic_store_explicit(&source->config[i], words[i],
                               memory_order_relaxed);
     }
+    atomic_store_explicit(&source->sizes, 1u << VTD_TLB_4K,
+                          memory_order_relaxed);
+    atomic_store_explicit(&source->size, VTD_TLB_4K, memory_order_relaxed);
     atomic_store_explicit(&source->seq, seq + 2, memory_order_release);
 }
 
@@ -111,18 +124,6 @@ static VtdFault check_output(const VtdConfig *config, uint64_t iova,
         config, m->pa | (iova & ((1ull << m->shift) - 1)));
 }
 
-/*
- * Whether @m may answer other requests.  What was allowed to a supervisor may
- * not: hits do not look at privilege.  Nor may a page that interrupts are in:
- * they do not look where a byte goes, either.
- */
-static bool is_for_all(const VtdMapping *m, VtdAccess access)
-{
-    return !access.supervisor &&
-           (m->pa > VTD_MSI_RANGE_LAST ||
-            m->pa + ((1ull << m->shift) - 1) < VTD_MSI_RANGE_FIRST);
-}
-
 static void count_walk(VtdUnit *u, const VtdConfig *config)
 {
     _Atomic uint64_t *walks = config->kind == VTD_NESTED
@@ -163,17 +164,10 @@ static VtdFault walk_and_cache(VtdUnit *u, const VtdConfig *config,
         walk.last_table = 0;
         fault = walk_to_output(&walk, iova, out);
     }
-    /*
-     * The ticket protects against invalidations of the tables.  If the
-     * configuration went out of date before the ticket was drawn, the walk
-     * may have used tables that do not belong to the tag any more.
-     */
     if (!fault && is_for_all(out, access) &&
         atomic_load(&u->config_gen) == gen) {
-        vtd_iotlb_insert(&u->iotlb, &ticket, out);
-        if (walk.last_table != table) {
-            vtd_iotlb_insert_table(&u->iotlb, &ticket, iova, walk.last_table);
-        }
+        keep(&u->iotlb, &ticket, iova, out,
+             walk.last_table != table ? walk.last_table : 0, true);
     }
     return fault;
 }
@@ -188,30 +182,40 @@ static void identity(uint64_t iova, VtdMapping *out)
     };
 }
 
-/* Once vtd_translate_hit() has found nothing. */
+static bool lookup_any(VtdUnit *u, const VtdConfig *config, uint64_t iova,
+                       VtdAccess access, VtdMapping *out)
+{
+    return is_simple(config) && !access.supervisor &&
+           vtd_iotlb_lookup(&u->iotlb, vtd_config_tag(config), iova, out) &&
+           !(access.perm & ~out->perm);
+}
+
 static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
                           VtdAccess access, VtdConfig *config,
                           VtdMapping *out)
 {
     uint64_t gen = atomic_load(&u->config_gen);
+    VtdFault fault;
 
     if (!cached_config(source, gen, config)) {
-        VtdFault fault = fetch_config(u, source, gen, config);
+        fault = fetch_config(u, source, gen, config);
 
         /* Perhaps another source of the domain has been there. */
-        if (fault ||
-            vtd_translate_hit(u, hit_word(config), iova, access, out)) {
+        if (fault || lookup_any(u, config, iova, access, out)) {
             return fault;
         }
     }
     access.supervisor |= config->supervisor;
     if (config->kind == VTD_PASS_THROUGH) {
-        VtdFault fault = vtd_check_privilege(config, access);
-
+        fault = vtd_check_privilege(config, access);
         identity(iova, out);
         return fault ? fault : check_output(config, iova, out);
     }
-    return walk_and_cache(u, config, gen, iova, access, out);
+    fault = walk_and_cache(u, config, gen, iova, access, out);
+    if (!fault) {
+        meet(source, out);
+    }
+    return fault;
 }
 
 /* A function of its own for the sake of its caller, whose stack would be made
@@ -225,7 +229,7 @@ report(VtdUnit *u, const VtdFaultRecord *record, bool fault_disable)
     vtd_work_send(u, &work);
 }
 
-VtdFault vtd_translate_miss(VtdUnit *u, VtdSource *source, uint64_t iova,
+VtdFault vtd_translate_slow(VtdUnit *u, VtdSource *source, uint64_t iova,
                             VtdAccess access, bool quiet, VtdMapping *out)
 {
     VtdConfig config;
@@ -246,4 +250,12 @@ VtdFault vtd_translate_miss(VtdUnit *u, VtdSource *source, uint64_t iova,
                config.fault_disable);
     }
     return fault;
+}
+
+VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
+                       VtdAccess access, bool quiet, VtdMapping *out)
+{
+    return vtd_translate_quick(u, source, iova, access, out)
+               ? VTD_FAULT_NONE
+               : vtd_translate_slow(u, source, iova, access, quiet, out);
 }

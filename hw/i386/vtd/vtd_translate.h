@@ -18,11 +18,18 @@ typedef struct VtdSource {
     VtdRequester req;
     /* Its configuration in whole words, under a sequence count that is odd
      * while they are being replaced; valid while gen is the unit's config_gen.
-     * hit is all that a hit in the IOTLB needs of it. */
+     * hit is all that a hit in the IOTLB needs of it, plain all that most walks
+     * do. */
     _Atomic uint32_t seq;
     _Atomic uint64_t gen;
     _Atomic uint64_t hit;
+    _Atomic uint64_t plain;
     _Atomic uint64_t config[VTD_CONFIG_WORDS];
+    /* Where to look in the IOTLB: the size of the page that was found last, and
+     * all sizes that were with this configuration.  No more than a hint: what
+     * is not looked for is found by a walk. */
+    _Atomic uint32_t size;
+    _Atomic uint32_t sizes; /* bit n: size n */
 } VtdSource;
 
 void vtd_source_init(VtdSource *source, VtdRequester req);
@@ -35,40 +42,6 @@ void vtd_source_init(VtdSource *source, VtdRequester req);
 #define VTD_HIT_SIMPLE VTD_BIT(63)
 #define VTD_HIT_KEY (VTD_TLB_FIRST_STAGE | VTD_TLB_PASID | VTD_TLB_DID)
 
-/* VtdSource.hit if it is up to date, or 0. */
-static inline uint64_t vtd_source_hit(VtdUnit *u, VtdSource *source)
-{
-    uint64_t gen = atomic_load(&u->config_gen);
-    uint32_t seq = atomic_load_explicit(&source->seq, memory_order_acquire);
-    uint64_t held = atomic_load_explicit(&source->gen, memory_order_relaxed);
-    uint64_t hit = atomic_load_explicit(&source->hit, memory_order_relaxed);
-
-    atomic_thread_fence(memory_order_acquire);
-    return held == gen && !(seq & 1) &&
-                   atomic_load_explicit(&source->seq,
-                                        memory_order_relaxed) == seq
-               ? hit
-               : 0;
-}
-
-/*
- * The translation from the IOTLB, for a source with @hit.  False: it is not
- * there, or there is more to be said of the request than "go ahead".  No lock,
- * no call: this is all that most accesses need.
- */
-static inline __attribute__((always_inline)) bool
-vtd_translate_hit(VtdUnit *u, uint64_t hit, uint64_t iova, VtdAccess access,
-                  VtdMapping *out)
-{
-    return (hit & VTD_HIT_SIMPLE) && !access.supervisor &&
-           vtd_iotlb_lookup_key(&u->iotlb, hit & VTD_HIT_KEY, iova, out) &&
-           !(access.perm & ~out->perm);
-}
-
-/* The rest of vtd_translate(). */
-VtdFault vtd_translate_miss(VtdUnit *u, VtdSource *source, uint64_t iova,
-                            VtdAccess access, bool quiet, VtdMapping *out);
-
 /*
  * Translate @iova for a request of @source that needs @access.
  * VTD_FAULT_NONE: @out is the page around @iova, see VtdMapping.  Otherwise
@@ -76,14 +49,12 @@ VtdFault vtd_translate_miss(VtdUnit *u, VtdSource *source, uint64_t iova,
  * the guest configured it, unless @quiet (a look that is no access).  Any
  * thread; a lock is taken only for a fault.
  */
-static inline VtdFault vtd_translate(VtdUnit *u, VtdSource *source,
-                                     uint64_t iova, VtdAccess access,
-                                     bool quiet, VtdMapping *out)
-{
-    return vtd_translate_hit(u, vtd_source_hit(u, source), iova, access, out)
-               ? VTD_FAULT_NONE
-               : vtd_translate_miss(u, source, iova, access, quiet, out);
-}
+VtdFault vtd_translate(VtdUnit *u, VtdSource *source, uint64_t iova,
+                       VtdAccess access, bool quiet, VtdMapping *out);
+
+/* The same once vtd_translate_quick() has given up. */
+VtdFault vtd_translate_slow(VtdUnit *u, VtdSource *source, uint64_t iova,
+                            VtdAccess access, bool quiet, VtdMapping *out);
 
 /* Requests do not reach the interrupt range by translation: the fault for a
  * result @pa that lies there. */

@@ -1,64 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vtd_walk.h"
 
-#include "vtd_format.h"
+#include "vtd_plain.h"
 
 /* How many times an entry may change under an accessed-bit update before the
  * walk gives up: the guest could keep changing it for ever. */
 #define UPDATE_ATTEMPTS 8
-
-/*
- * VtdWalk.last_table: the table's address, and the trail to it as far as any
- * format asks for it.
- */
-#define TABLE_ALL (VTD_FS_P | VTD_FS_RW | VTD_FS_US | VTD_SS_R | VTD_SS_W)
-#define TABLE_XD VTD_BIT(3)
-
-static uint64_t pack_table(uint64_t table, Trail trail)
-{
-    return table | (trail.all & TABLE_ALL) |
-           (trail.any & VTD_FS_XD ? TABLE_XD : 0);
-}
-
-static Trail trail_to_table(uint64_t packed)
-{
-    return (Trail){
-        .all = packed & TABLE_ALL,
-        .any = packed & TABLE_XD ? VTD_FS_XD : 0,
-    };
-}
-
-/* What a stage makes of an address. */
-typedef struct Result {
-    uint64_t addr;
-    unsigned shift;
-    uint8_t perm;
-    bool user;
-    bool dirty; /* a write needs no more marks */
-} Result;
-
-static unsigned level_shift(unsigned level)
-{
-    return VTD_PAGE_SHIFT + (level - 1) * VTD_LEVEL_BITS;
-}
-
-static bool canonical(uint64_t addr, unsigned levels)
-{
-    unsigned top = level_shift(levels + 1) - 1;
-    int64_t sign = (int64_t)addr >> top;
-
-    return sign == 0 || sign == -1;
-}
-
-static bool beyond(uint64_t addr, unsigned levels)
-{
-    return addr >> level_shift(levels + 1);
-}
-
-SPECIALISED bool is_leaf(uint64_t raw, unsigned level)
-{
-    return level == 1 || (level <= 3 && (raw & VTD_FS_PS));
-}
 
 /* What is wrong with an entry that was read at @level. */
 SPECIALISED VtdFault check_entry(const VtdWalk *walk, const Format *format,
@@ -219,9 +166,10 @@ SPECIALISED VtdFault walk_stage(VtdWalk *walk, const Format *format,
         trail = trail_to_table(*last_table);
     }
     for (; level > 0; level--) {
-        unsigned shift = level_shift(level);
-        unsigned index = addr >> shift & ((1u << VTD_LEVEL_BITS) - 1);
-        Place place = { .addr = table + index * 8, .level = level };
+        Place place = {
+            .addr = entry_address(table, addr, level),
+            .level = level,
+        };
         Trail before = trail;
         uint64_t raw = 0;
         VtdFault fault = use_entry(walk, format, &place, write, &trail, &raw);
@@ -230,16 +178,10 @@ SPECIALISED VtdFault walk_stage(VtdWalk *walk, const Format *format,
             return fault;
         }
         if (is_leaf(raw, level)) {
-            uint64_t within = (1ull << shift) - 1;
-
             if (!*last_table && level == 1) {
                 *last_table = pack_table(table, before);
             }
-            out->addr = (raw & VTD_PTE_ADDR & ~within) | (addr & within);
-            out->shift = shift;
-            out->perm = format->perm(walk, trail);
-            out->user = format->user(trail);
-            out->dirty = !(format->dirty(walk->config) & ~raw);
+            *out = result_of(walk, format, addr, raw, level, trail);
             return VTD_FAULT_NONE;
         }
         table = raw & VTD_PTE_ADDR;
@@ -253,6 +195,16 @@ static VtdFault walk_second_stage(VtdWalk *walk, uint64_t addr,
 {
     uint64_t last_table = 0;
 
+    VtdWalk plain = {
+        .env = walk->env,
+        .caps = walk->caps,
+        .config = walk->config,
+        .access = { .perm = write ? VTD_PERM_WRITE : VTD_PERM_READ },
+    };
+
+    if (walk_plain(&plain, &second_stage_format, addr, out)) {
+        return VTD_FAULT_NONE;
+    }
     return walk_stage(walk, &second_stage_format, addr, write, &last_table,
                       out);
 }
@@ -272,14 +224,6 @@ SPECIALISED VtdFault check_perm(const VtdWalk *walk, uint8_t perm)
         return scalable ? VTD_FAULT_SM_READ : VTD_FAULT_READ;
     }
     return VTD_FAULT_SM_NO_EXECUTE;
-}
-
-/* The first write to a page that is not dirty has to walk, to mark it. */
-SPECIALISED void keep_clean(Result *r)
-{
-    if (!r->dirty) {
-        r->perm &= ~VTD_PERM_WRITE;
-    }
 }
 
 SPECIALISED VtdFault walk_second(VtdWalk *walk, uint64_t iova, Result *r)
@@ -358,12 +302,12 @@ static VtdFault walk_nested(VtdWalk *walk, uint64_t iova, Result *r)
 VtdFault vtd_walk(VtdWalk *walk, uint64_t iova, VtdMapping *out)
 {
     VtdFault fault = vtd_check_privilege(walk->config, walk->access);
-    uint64_t within;
     Result r;
 
     if (fault) {
         return fault;
     }
+    walk->window = &vtd_env_no_window;
     switch (walk->config->kind) {
     case VTD_SECOND_STAGE:
         fault = walk_second(walk, iova, &r);
@@ -378,13 +322,7 @@ VtdFault vtd_walk(VtdWalk *walk, uint64_t iova, VtdMapping *out)
     if (fault) {
         return fault;
     }
-    within = (1ull << r.shift) - 1;
-    *out = (VtdMapping){
-        .iova = iova & ~within,
-        .pa = r.addr & ~within,
-        .shift = r.shift,
-        .perm = r.perm,
-    };
+    mapping_of(&r, iova, out);
     return VTD_FAULT_NONE;
 }
 

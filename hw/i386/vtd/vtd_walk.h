@@ -38,7 +38,7 @@ typedef struct VtdWalk {
     const VtdCaps *caps;
     const VtdConfig *config; /* not VTD_PASS_THROUGH */
     VtdAccess access;
-    VtdWindow window; /* memory where a table was; size 0 at first */
+    const VtdWindow *window; /* where a table was; NULL at first */
     /*
      * In: the last table for the address as an earlier walk has left it here,
      * or 0.  Out: the one that this walk has used, or 0: of the first stage if
