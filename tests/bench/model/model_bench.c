@@ -315,17 +315,17 @@ static void translation_rows(void)
     hits("hit, legacy, 65536 pages", w, 120);
 
     w.pages = 4096;
-    misses("miss, legacy", w, 370);
+    misses("miss, legacy", w, 340);
     w.stride = 513;
-    misses("miss, legacy, sparse", w, 520);
+    misses("miss, legacy, sparse", w, 470);
     w = first;
     w.pages = 4096;
-    misses("miss, first-stage", w, 390);
+    misses("miss, first-stage", w, 350);
     w.stride = 513;
-    misses("miss, first-stage, sparse", w, 540);
+    misses("miss, first-stage, sparse", w, 490);
     w = nested;
     w.stride = 513;
-    misses("miss, nested, 24 reads", w, 2100);
+    misses("miss, nested, 24 reads", w, 1950);
 }
 
 static void invalidation_rows(void)
