@@ -194,7 +194,7 @@ ats_translate_slow(AtsDevice *dev, const AtsRequest *request,
                    VtdSource *source, uint64_t iova, AtsTranslation *out)
 {
     VtdUnit *unit = dev->iommu_state->unit;
-    VtdMapping m;
+    VTD_UNSET VtdMapping m;
 
     if (!vtd_translation_enabled(unit)) {
         /* There are no PASIDs then. */

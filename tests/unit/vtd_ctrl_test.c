@@ -101,7 +101,7 @@ TEST(SRTP_empties_the_caches)
     vtd_iotlb_insert(&guest.unit.iotlb, &ticket, &m);
     gen = guest.unit.config_gen;
     command(SRTP, 0);
-    CHECK(!vtd_iotlb_lookup(&guest.unit.iotlb, tag, 0, &m));
+    CHECK(!vtd_iotlb_lookup(&guest.unit.iotlb, vtd_iotlb_key(tag), 0, &m));
     CHECK(guest.unit.config_gen != gen);
 }
 

@@ -36,7 +36,8 @@ static bool holds(unsigned tag, uint64_t iova)
 {
     VtdMapping m;
 
-    return vtd_iotlb_lookup(&guest.unit.iotlb, tags[tag], iova, &m);
+    return vtd_iotlb_lookup(&guest.unit.iotlb, vtd_iotlb_key(tags[tag]), iova,
+                            &m);
 }
 
 /* One letter per tag: 'k' both pages kept, 'd' both dropped, 'p' only the page

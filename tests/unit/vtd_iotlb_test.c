@@ -53,7 +53,7 @@ static void insert(VtdTag tag, uint64_t iova, unsigned shift)
 static bool holds(VtdTag tag, uint64_t iova)
 {
     memset(&found, 0, sizeof(found));
-    return vtd_iotlb_lookup(&tlb, tag, iova, &found);
+    return vtd_iotlb_lookup(&tlb, vtd_iotlb_key(tag), iova, &found);
 }
 
 /* One page in each of the five tags. */

@@ -133,9 +133,9 @@ TEST(the_unit_drops_its_own_translations)
     tlb = &guest.unit.iotlb;
     ticket = vtd_iotlb_ticket(tlb, tag);
     vtd_iotlb_insert(tlb, &ticket, &m);
-    CHECK(vtd_iotlb_lookup(tlb, tag, 0, &m));
+    CHECK(vtd_iotlb_lookup(tlb, vtd_iotlb_key(tag), 0, &m));
     invalidate(qi_iotlb(QI_DOMAIN, 3), 0);
-    CHECK(!vtd_iotlb_lookup(tlb, tag, 0, &m));
+    CHECK(!vtd_iotlb_lookup(tlb, vtd_iotlb_key(tag), 0, &m));
 }
 
 /* Waiting ------------------------------------------------------------- */

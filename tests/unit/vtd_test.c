@@ -138,7 +138,7 @@ TEST(reset_returns_to_power_on)
     CHECK_EQ(guest.unit.root, 0);
     CHECK_EQ(guest.unit.irta, 0);
     CHECK(!vtd_translation_enabled(&guest.unit));
-    CHECK(!vtd_iotlb_lookup(&guest.unit.iotlb, tag, 0, &m));
+    CHECK(!vtd_iotlb_lookup(&guest.unit.iotlb, vtd_iotlb_key(tag), 0, &m));
     CHECK(guest.unit.config_gen != gen);
     CHECK_EQ(guest.env.notices, 0);
 }

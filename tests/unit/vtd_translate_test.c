@@ -218,7 +218,8 @@ TEST(a_plain_walk_that_something_came_before_is_not_kept)
             vtd_iotlb_drop_pasid(&u->iotlb, DID, PASID);
         }
         CHECK(walk_quickly(u, &with_pasid, &known, IOVA, access, &out));
-        CHECK_EQ(vtd_iotlb_lookup(&u->iotlb, tag, IOVA, &out), !i);
+        CHECK_EQ(vtd_iotlb_lookup(&u->iotlb, vtd_iotlb_key(tag), IOVA, &out),
+                 !i);
     }
 }
 

@@ -190,15 +190,17 @@ static VtdFault decode_pasid(const VtdCaps *caps, const uint64_t *qw,
 }
 
 static VtdFault fetch_pasid(const VtdEnv *env, const VtdCaps *caps,
-                            uint64_t dir, VtdConfig *c)
+                            uint64_t dir, const VtdWindow *window,
+                            VtdConfig *c)
 {
     uint32_t in_table = c->pasid & ((1u << VTD_PASIDS_PER_TABLE_SHIFT) - 1);
     uint32_t in_dir = c->pasid >> VTD_PASIDS_PER_TABLE_SHIFT;
     uint64_t pde;
-    uint64_t pe[VTD_PASID_QWORDS];
+    VTD_UNSET uint64_t pe[VTD_PASID_QWORDS];
     uint64_t pe_gpa;
 
-    if (!vtd_env_read_qwords(env, dir + in_dir * sizeof(pde), &pde, 1)) {
+    if (!vtd_env_read_near(env, dir + in_dir * sizeof(pde), &pde, 1,
+                           &window)) {
         return VTD_FAULT_SM_PDIR_ACCESS;
     }
     c->fault_disable |= !!(pde & VTD_PDIR_FPD);
@@ -209,23 +211,25 @@ static VtdFault fetch_pasid(const VtdEnv *env, const VtdCaps *caps,
         return VTD_FAULT_SM_PDIR_RESERVED;
     }
     pe_gpa = (pde & VTD_PDIR_SMPTBLPTR) + in_table * sizeof(pe);
-    if (!vtd_env_read_qwords(env, pe_gpa, pe, VTD_PASID_QWORDS)) {
+    if (!vtd_env_read_near(env, pe_gpa, pe, VTD_PASID_QWORDS, &window)) {
         return VTD_FAULT_SM_PASID_ACCESS;
     }
     return decode_pasid(caps, pe, c);
 }
 
-/* Read the scalable-mode context entry of @sid. */
+/* Read the scalable-mode context entry of @sid; *@window as for
+ * vtd_env_load64(). */
 PART_OF_FETCH VtdFault read_context(const VtdEnv *env, const VtdCaps *caps,
                                     VtdRoot root, uint16_t sid,
-                                    uint64_t ce[VTD_SMCTX_QWORDS])
+                                    uint64_t ce[VTD_SMCTX_QWORDS],
+                                    const VtdWindow **window)
 {
     uint64_t half;
     uint64_t ce_gpa;
 
     /* Devices 0..15 of the bus in the lower table, 16..31 in the upper. */
-    if (!vtd_env_read_qwords(env, root.base + (sid >> 7) * sizeof(half), &half,
-                             1)) {
+    if (!vtd_env_read_near(env, root.base + (sid >> 7) * sizeof(half), &half, 1,
+                           window)) {
         return VTD_FAULT_SM_ROOT_ACCESS;
     }
     if (!(half & VTD_ROOT_P)) {
@@ -236,7 +240,7 @@ PART_OF_FETCH VtdFault read_context(const VtdEnv *env, const VtdCaps *caps,
     }
     ce_gpa = (half & VTD_ROOT_CTP) +
              (sid & 0x7f) * VTD_SMCTX_QWORDS * sizeof(*ce);
-    if (!vtd_env_read_qwords(env, ce_gpa, ce, VTD_SMCTX_QWORDS)) {
+    if (!vtd_env_read_near(env, ce_gpa, ce, VTD_SMCTX_QWORDS, window)) {
         return VTD_FAULT_SM_CONTEXT_ACCESS;
     }
     return VTD_FAULT_NONE;
@@ -245,16 +249,17 @@ PART_OF_FETCH VtdFault read_context(const VtdEnv *env, const VtdCaps *caps,
 static VtdFault fetch_scalable(const VtdEnv *env, const VtdCaps *caps,
                                VtdRoot root, VtdRequester req, VtdConfig *c)
 {
-    uint64_t ce[VTD_SMCTX_QWORDS];
-    PasidDirectory dir;
+    VTD_UNSET uint64_t ce[VTD_SMCTX_QWORDS];
+    const VtdWindow *window = &vtd_env_no_window;
+    VTD_UNSET PasidDirectory dir;
     VtdFault fault;
 
     c->scalable = true;
-    fault = read_context(env, caps, root, req.sid, ce);
+    fault = read_context(env, caps, root, req.sid, ce, &window);
     if (!fault) {
         fault = decode_scalable_context(caps, ce, req, c, &dir);
     }
-    return fault ? fault : fetch_pasid(env, caps, dir.base, c);
+    return fault ? fault : fetch_pasid(env, caps, dir.base, window, c);
 }
 
 VtdFault vtd_context_page_requests(const VtdEnv *env, const VtdCaps *caps,
@@ -262,6 +267,7 @@ VtdFault vtd_context_page_requests(const VtdEnv *env, const VtdCaps *caps,
                                    bool *fault_disable)
 {
     uint64_t ce[VTD_SMCTX_QWORDS];
+    const VtdWindow *window = &vtd_env_no_window;
     PasidDirectory dir;
     VtdConfig config = { 0 };
     VtdFault fault;
@@ -272,7 +278,7 @@ VtdFault vtd_context_page_requests(const VtdEnv *env, const VtdCaps *caps,
                    ? VTD_FAULT_SM_PAGE_REQUEST_IN_LEGACY_MODE
                    : VTD_FAULT_SM_TTM_RESERVED;
     }
-    fault = read_context(env, caps, root, req.sid, ce);
+    fault = read_context(env, caps, root, req.sid, ce, &window);
     if (fault) {
         return fault;
     }
@@ -324,11 +330,12 @@ bool vtd_context_next_pasid(const VtdEnv *env, const VtdCaps *caps,
     uint32_t limit = vtd_caps_pasid_limit(caps);
     uint64_t table = 0;
     bool there = false;
+    const VtdWindow *window = &vtd_env_no_window;
     PasidDirectory dir;
     VtdConfig config = { 0 };
 
     if (root.ttm != VTD_TTM_SCALABLE ||
-        read_context(env, caps, root, sid, ce) ||
+        read_context(env, caps, root, sid, ce, &window) ||
         decode_scalable_context(caps, ce, req, &config, &dir)) {
         return false;
     }

@@ -138,20 +138,20 @@ static inline bool vtd_env_load64(const VtdEnv *env, uint64_t gpa,
 /* Quadwords that are read in place; more are better copied as a whole. */
 #define VTD_ENV_IN_PLACE 8
 
-/* @count little-endian quadwords at @gpa; false as for read().  Inline, as most
- * callers have a constant number of them. */
+/* @count little-endian quadwords at @gpa, which is a multiple of eight, as all is
+ * that tables and queues are made of; false as for read().  Inline, as most
+ * callers have a constant number of them.  *@window as for vtd_env_load64(). */
 VTD_INLINE bool
-vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa, uint64_t *qw,
-                    unsigned count)
+vtd_env_read_near(const VtdEnv *env, uint64_t gpa, uint64_t *qw,
+                  unsigned count, const VtdWindow **window)
 {
-    const VtdWindow *w;
-
-    if (count <= VTD_ENV_IN_PLACE && gpa % sizeof(*qw) == 0 &&
-        vtd_env_find_window(env, gpa, &w) &&
-        count * sizeof(*qw) <= w->size - (gpa - w->start)) {
+    if (count <= VTD_ENV_IN_PLACE &&
+        (vtd_env_in_window(*window, gpa) ||
+         vtd_env_find_window(env, gpa, window)) &&
+        count * sizeof(*qw) <= (*window)->size - (gpa - (*window)->start)) {
         VTD_UNROLL
         for (unsigned i = 0; i < count; i++) {
-            qw[i] = vtd_env_peek64(w, gpa + i * sizeof(*qw));
+            qw[i] = vtd_env_peek64(*window, gpa + i * sizeof(*qw));
         }
         return true;
     }
@@ -162,6 +162,16 @@ vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa, uint64_t *qw,
         qw[i] = vtd_le64(qw[i]);
     }
     return true;
+}
+
+/* The same for one read alone. */
+VTD_INLINE bool
+vtd_env_read_qwords(const VtdEnv *env, uint64_t gpa, uint64_t *qw,
+                    unsigned count)
+{
+    const VtdWindow *window = &vtd_env_no_window;
+
+    return vtd_env_read_near(env, gpa, qw, count, &window);
 }
 
 #endif

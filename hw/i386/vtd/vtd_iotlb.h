@@ -266,13 +266,13 @@ VTD_INLINE bool vtd_iotlb_lookup_sizes(VtdIotlb *tlb,
     return false;
 }
 
-/* The same for any size that the domain of @tag has had. */
-static inline bool vtd_iotlb_lookup(VtdIotlb *tlb, VtdTag tag, uint64_t iova,
-                                    VtdMapping *out)
+/* The same for any size that the domain of @key has had. */
+static inline bool vtd_iotlb_lookup(VtdIotlb *tlb, uint64_t key,
+                                    uint64_t iova, VtdMapping *out)
 {
-    VtdIotlbTicket ticket = vtd_iotlb_ticket_of(tlb, vtd_iotlb_key(tag));
-    uint64_t sizes = atomic_load_explicit(&tlb->domain[tag.did].sizes,
-                                          memory_order_relaxed);
+    VtdIotlbTicket ticket = vtd_iotlb_ticket_of(tlb, key);
+    uint64_t sizes = atomic_load_explicit(
+        &tlb->domain[key & VTD_TLB_DID].sizes, memory_order_relaxed);
 
     return vtd_iotlb_lookup_sizes(tlb, &ticket, iova, sizes & VTD_TLB_PAGES,
                                   out);

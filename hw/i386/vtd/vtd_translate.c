@@ -41,6 +41,9 @@ static inline bool cached_config(VtdSource *source, uint64_t gen,
     uint32_t seq = atomic_load_explicit(&source->seq, memory_order_acquire);
     uint64_t held = atomic_load_explicit(&source->gen, memory_order_relaxed);
 
+    if (held != gen || (seq & 1)) {
+        return false;
+    }
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_CONFIG_WORDS; i++) {
         uint64_t word =
@@ -49,8 +52,7 @@ static inline bool cached_config(VtdSource *source, uint64_t gen,
         memcpy((char *)config + i * sizeof(word), &word, sizeof(word));
     }
     atomic_thread_fence(memory_order_acquire);
-    return held == gen && !(seq & 1) &&
-           atomic_load_explicit(&source->seq, memory_order_relaxed) == seq;
+    return atomic_load_explicit(&source->seq, memory_order_relaxed) == seq;
 }
 
 /* Another thread at the same work means that ours is not needed. */
@@ -58,7 +60,7 @@ static void cache_config(VtdSource *source, uint64_t gen, uint64_t hit,
                          const VtdConfig *config)
 {
     uint32_t seq = atomic_load_explicit(&source->seq, memory_order_relaxed);
-    uint64_t words[VTD_CONFIG_WORDS];
+    VTD_UNSET uint64_t words[VTD_CONFIG_WORDS];
 
     if ((seq & 1) || !atomic_compare_exchange_strong_explicit(
                          &source->seq, &seq, seq + 1, memory_order_acquire,
@@ -82,9 +84,10 @@ static void cache_config(VtdSource *source, uint64_t gen, uint64_t hit,
 }
 
 /* @gen is drawn before the first table is read; an invalidation that comes
- * between leaves behind a cached configuration that is out of date at once. */
+ * between leaves behind a cached configuration that is out of date at once.
+ * @hit: as VtdSource.hit. */
 static VtdFault fetch_config(VtdUnit *u, VtdSource *source, uint64_t gen,
-                             VtdConfig *config)
+                             VtdConfig *config, uint64_t *hit)
 {
     VtdFault fault = vtd_context_fetch(&u->env, &u->caps, vtd_unit_root(u),
                                        source->req, config);
@@ -92,8 +95,8 @@ static VtdFault fetch_config(VtdUnit *u, VtdSource *source, uint64_t gen,
     if (!fault) {
         /* So a hit need not ask whether translation is on: when that changes,
          * so does the number of configurations. */
-        cache_config(source, gen,
-                     vtd_unit_translates(u) ? hit_word(config) : 0, config);
+        *hit = vtd_unit_translates(u) ? hit_word(config) : 0;
+        cache_config(source, gen, *hit, config);
     }
     return fault;
 }
@@ -101,10 +104,11 @@ static VtdFault fetch_config(VtdUnit *u, VtdSource *source, uint64_t gen,
 VtdFault vtd_source_config(VtdUnit *u, VtdSource *source, VtdConfig *config)
 {
     uint64_t gen = atomic_load(&u->config_gen);
+    uint64_t hit;
 
     return cached_config(source, gen, config)
                ? VTD_FAULT_NONE
-               : fetch_config(u, source, gen, config);
+               : fetch_config(u, source, gen, config, &hit);
 }
 
 VtdFault vtd_check_interrupt_range(const VtdConfig *config, uint64_t pa)
@@ -182,11 +186,11 @@ static void identity(uint64_t iova, VtdMapping *out)
     };
 }
 
-static bool lookup_any(VtdUnit *u, const VtdConfig *config, uint64_t iova,
+static bool lookup_any(VtdUnit *u, uint64_t hit, uint64_t iova,
                        VtdAccess access, VtdMapping *out)
 {
-    return is_simple(config) && !access.supervisor &&
-           vtd_iotlb_lookup(&u->iotlb, vtd_config_tag(config), iova, out) &&
+    return (hit & VTD_HIT_SIMPLE) && !access.supervisor &&
+           vtd_iotlb_lookup(&u->iotlb, hit & VTD_HIT_KEY, iova, out) &&
            !(access.perm & ~out->perm);
 }
 
@@ -198,10 +202,11 @@ static VtdFault translate(VtdUnit *u, VtdSource *source, uint64_t iova,
     VtdFault fault;
 
     if (!cached_config(source, gen, config)) {
-        fault = fetch_config(u, source, gen, config);
+        uint64_t hit;
 
+        fault = fetch_config(u, source, gen, config, &hit);
         /* Perhaps another source of the domain has been there. */
-        if (fault || lookup_any(u, config, iova, access, out)) {
+        if (fault || lookup_any(u, hit, iova, access, out)) {
             return fault;
         }
     }
@@ -232,7 +237,7 @@ report(VtdUnit *u, const VtdFaultRecord *record, bool fault_disable)
 VtdFault vtd_translate_slow(VtdUnit *u, VtdSource *source, uint64_t iova,
                             VtdAccess access, bool quiet, VtdMapping *out)
 {
-    VtdConfig config;
+    VTD_UNSET VtdConfig config;
     VtdFault fault = translate(u, source, iova, access, &config, out);
 
     if (!fault) {
