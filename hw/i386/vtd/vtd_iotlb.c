@@ -96,16 +96,18 @@ void vtd_iotlb_drop_pasid(VtdIotlb *tlb, uint16_t did, uint32_t pasid)
 }
 
 /* Of whatever tag: tags spread pages over all sets, so another one's page of the
- * same number is hardly ever in this one. */
-static __attribute__((noinline)) void drop_from_set(VtdIotlbSet *set,
-                                                    uint64_t page)
+ * same number is hardly ever in this one.  @ignored: bits of the word "page" that
+ * may be set or not. */
+static __attribute__((noinline)) void
+drop_from_set(VtdIotlbSet *set, uint64_t page, uint64_t ignored)
 {
     lock(set);
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
         _Atomic uint64_t *held = &set->way[i].page;
 
-        if (atomic_load_explicit(held, memory_order_relaxed) == page) {
+        if ((atomic_load_explicit(held, memory_order_relaxed) & ~ignored) ==
+            page) {
             atomic_store_explicit(held, 0, memory_order_relaxed);
         }
     }
@@ -117,47 +119,56 @@ static __attribute__((noinline)) void drop_from_set(VtdIotlbSet *set,
  * insertion that has seen the old number of narrow invalidations holds the
  * lock, or has left its entry.
  */
-static inline bool may_hold(VtdIotlbSet *set, uint64_t page)
+static inline bool may_hold(VtdIotlbSet *set, uint64_t page, uint64_t ignored)
 {
     if (atomic_load(&set->seq) & 1) {
         return true;
     }
     VTD_UNROLL
     for (unsigned i = 0; i < VTD_IOTLB_WAYS; i++) {
-        if (atomic_load_explicit(&set->way[i].page, memory_order_relaxed) ==
-            page) {
+        if ((atomic_load_explicit(&set->way[i].page, memory_order_relaxed) &
+             ~ignored) == page) {
             return true;
         }
     }
     return false;
 }
 
-/* The pages of one size from @n to @last, of the tag with @hash.  Inline, for the
- * size to be a constant. */
+/* Of the tag with @hash. */
+typedef struct Pages {
+    uint64_t hash;
+    uint64_t first; /* addresses */
+    uint64_t last;
+} Pages;
+
+/* The pages of one size.  Inline, for @size and @ignored to be constants. */
 static inline __attribute__((always_inline)) void
-drop_range(VtdIotlb *tlb, uint64_t hash, unsigned size, uint64_t n,
-           uint64_t last)
+drop_size(VtdIotlb *tlb, const Pages *p, unsigned size, uint64_t ignored)
 {
-    for (;; n++) {
-        VtdIotlbSet *set = vtd_iotlb_set(tlb, hash, n, size);
+    for (uint64_t n = p->first >> size;; n++) {
+        VtdIotlbSet *set = vtd_iotlb_set(tlb, p->hash, n, size);
         uint64_t page = vtd_iotlb_page(n, size);
 
-        if (may_hold(set, page)) {
-            drop_from_set(set, page);
+        if (may_hold(set, page, ignored)) {
+            drop_from_set(set, page, ignored);
         }
-        if (n == last) {
+        if (n == p->last >> size) {
             return;
         }
     }
 }
 
+/* What tells the word "page" of a last table from that of a page of 2 MiB. */
+#define TABLE_BIT vtd_put(VTD_TLB_SIZE, VTD_TLB_TABLE & ~VTD_TLB_SHIFT)
+
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
                           unsigned order, bool leaf_only)
 {
-    static const uint8_t each[] = { VTD_TLB_4K, VTD_TLB_2M, VTD_TLB_1G,
-                                    VTD_TLB_TABLE };
-    uint64_t hash = vtd_iotlb_hash(vtd_iotlb_key(tag));
-    uint64_t last = addr + ((VTD_PAGE_SIZE << order) - 1);
+    Pages p = {
+        .hash = vtd_iotlb_hash(vtd_iotlb_key(tag)),
+        .first = addr,
+        .last = addr + ((VTD_PAGE_SIZE << order) - 1),
+    };
     uint64_t sizes;
 
     if (order > MAX_PROBED_ORDER) {
@@ -170,14 +181,15 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
     }
     atomic_fetch_add(&tlb->narrow_gen, 1);
     sizes = atomic_load(&tlb->domain[tag.did].sizes);
-    VTD_UNROLL
-    for (unsigned i = 0; i < sizeof(each); i++) {
-        unsigned size = each[i];
-        unsigned shift = size & VTD_TLB_SHIFT;
-
-        if ((sizes & VTD_BIT(size)) &&
-            !(leaf_only && size == VTD_TLB_TABLE)) {
-            drop_range(tlb, hash, size, addr >> shift, last >> shift);
-        }
+    if (sizes & VTD_BIT(VTD_TLB_4K)) {
+        drop_size(tlb, &p, VTD_TLB_4K, 0);
+    }
+    if (!leaf_only && (sizes & VTD_BIT(VTD_TLB_TABLE))) {
+        drop_size(tlb, &p, VTD_TLB_2M, TABLE_BIT);
+    } else if (sizes & VTD_BIT(VTD_TLB_2M)) {
+        drop_size(tlb, &p, VTD_TLB_2M, 0);
+    }
+    if (sizes & VTD_BIT(VTD_TLB_1G)) {
+        drop_size(tlb, &p, VTD_TLB_1G, 0);
     }
 }

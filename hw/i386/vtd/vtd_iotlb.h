@@ -161,11 +161,13 @@ VTD_INLINE uint64_t vtd_iotlb_generation(VtdIotlb *tlb,
     return sum;
 }
 
-/* Neighbouring pages go to neighbouring sets; tags and sizes lie apart. */
+/* Neighbouring pages go to neighbouring sets; tags and sizes lie apart, but a last
+ * table and the page of 2 MiB that could be in its place do not. */
 VTD_INLINE VtdIotlbSet *vtd_iotlb_set(VtdIotlb *tlb, uint64_t hash,
                                       uint64_t page_number, unsigned size)
 {
-    return &tlb->set[(page_number + hash + size * (VTD_IOTLB_SETS / 128)) %
+    return &tlb->set[(page_number + hash +
+                      (size & VTD_TLB_SHIFT) * (VTD_IOTLB_SETS / 128)) %
                      VTD_IOTLB_SETS];
 }
 
