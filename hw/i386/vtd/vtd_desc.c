@@ -168,8 +168,10 @@ static VtdQueueError decode_interrupt_entry(const VtdCaps *caps,
     return reserved((qw[0] & ~(D_TYPE | IEC_G | IEC_IM | IEC_IIDX)) | qw[1]);
 }
 
-/* PD needs no action: page requests and responses are never on their way here,
- * they are in the queue, or delivered, before anything that follows. */
+/* PD needs no action.  Page requests and responses of emulated devices are never
+ * on their way here, they are in the queue, or delivered, before anything that
+ * follows; those of a passed-through device's PASID were drained, or answered, by
+ * the host's kernel when the PASID was detached from its table. */
 static VtdQueueError decode_wait(const VtdCaps *caps, const uint64_t *qw,
                                  VtdWait *wait)
 {
