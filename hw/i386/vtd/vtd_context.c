@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-/* Of each fetch in scalable mode, which is what a guest's PASID costs when it is
- * used for the first time, or again. */
-#define PART_OF_FETCH static inline __attribute__((always_inline))
-
 /* Pointers to tables have no bits above the host address width. */
 static uint64_t beyond_width(const VtdCaps *caps)
 {
@@ -75,7 +71,7 @@ typedef struct PasidDirectory {
     uint32_t limit; /* highest PASID plus one */
 } PasidDirectory;
 
-PART_OF_FETCH VtdFault
+VTD_INLINE VtdFault
 decode_scalable_context(const VtdCaps *caps, const uint64_t *qw,
                         VtdRequester req, VtdConfig *c, PasidDirectory *dir)
 {
@@ -219,10 +215,10 @@ static VtdFault fetch_pasid(const VtdEnv *env, const VtdCaps *caps,
 
 /* Read the scalable-mode context entry of @sid; *@window as for
  * vtd_env_load64(). */
-PART_OF_FETCH VtdFault read_context(const VtdEnv *env, const VtdCaps *caps,
-                                    VtdRoot root, uint16_t sid,
-                                    uint64_t ce[VTD_SMCTX_QWORDS],
-                                    const VtdWindow **window)
+VTD_INLINE VtdFault read_context(const VtdEnv *env, const VtdCaps *caps,
+                                 VtdRoot root, uint16_t sid,
+                                 uint64_t ce[VTD_SMCTX_QWORDS],
+                                 const VtdWindow **window)
 {
     uint64_t half;
     uint64_t ce_gpa;

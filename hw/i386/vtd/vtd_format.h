@@ -2,8 +2,7 @@
 /*
  * First- and second-stage paging structures as answers to the questions of the
  * walker (VT-d spec, sections "First-Stage Translation" and "Second-Stage
- * Translation").   For vtd_walk.c
- * and vtd_plain.h alone.
+ * Translation").  For vtd_walk.c and vtd_plain.h alone.
  */
 #ifndef VTD_FORMAT_H
 #define VTD_FORMAT_H

@@ -142,8 +142,8 @@ typedef struct Pages {
 } Pages;
 
 /* The pages of one size.  Inline, for @size and @ignored to be constants. */
-static inline __attribute__((always_inline)) void
-drop_size(VtdIotlb *tlb, const Pages *p, unsigned size, uint64_t ignored)
+VTD_INLINE void drop_size(VtdIotlb *tlb, const Pages *p, unsigned size,
+                          uint64_t ignored)
 {
     for (uint64_t n = p->first >> size;; n++) {
         VtdIotlbSet *set = vtd_iotlb_set(tlb, p->hash, n, size);
