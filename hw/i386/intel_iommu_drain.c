@@ -106,7 +106,7 @@ void vtd_drain_begin(VtdDrain *drain)
      * Pairs with the barrier in translator_init(): a thread whose first
      * translation we do not see finds what was invalidated gone.
      */
-    smp_mb();
+    smp_mb__after_rmw();
     if (qatomic_read(&have_translators)) {
         /* The same for later ones, with the barrier in rcu_read_lock(). */
         smp_mb_global();

@@ -199,7 +199,6 @@ static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
     bool concerns_dma = false;
     unsigned i;
 
-    assert(bql_locked());
     for (i = 0; i < count && result == VTD_DELIVERED; i++) {
         result = deliver_one(s, &notices[i]);
         concerns_dma |= changes_dma(&notices[i]);

@@ -19,12 +19,17 @@
 #include "qapi/qapi-builtin-visit.h"
 #include "vtd/vtd_desc.h"
 
-/* A counter only ever grows and is read in one piece. */
 static void add_counter(IntelIOMMUState *s, const char *name,
-                        const _Atomic uint64_t *value)
+                        const uint64_t *value)
 {
-    object_property_add_uint64_ptr(OBJECT(s), name, (const uint64_t *)value,
-                                   OBJ_PROP_FLAG_READ);
+    object_property_add_uint64_ptr(OBJECT(s), name, value, OBJ_PROP_FLAG_READ);
+}
+
+/* Counted by any thread: it only ever grows and is read in one piece. */
+static void add_shared_counter(IntelIOMMUState *s, const char *name,
+                               const _Atomic uint64_t *value)
+{
+    add_counter(s, name, (const uint64_t *)value);
 }
 
 /* @answer is given away. */
@@ -85,12 +90,12 @@ void vtd_stats_init(IntelIOMMUState *s)
             add_counter(s, descriptors[type], &counters->descriptors[type]);
         }
     }
-    add_counter(s, "x-table-walks", &counters->table_walks);
-    add_counter(s, "x-nested-walks", &counters->nested_walks);
-    add_counter(s, "x-faults", &counters->faults);
+    add_shared_counter(s, "x-table-walks", &counters->table_walks);
+    add_shared_counter(s, "x-nested-walks", &counters->nested_walks);
+    add_shared_counter(s, "x-faults", &counters->faults);
     object_property_add_uint32_ptr(OBJECT(s), "x-guest-errors",
                                    &s->guest_errors, OBJ_PROP_FLAG_READ);
-    add_counter(s, "x-page-requests", &counters->page_requests);
+    add_shared_counter(s, "x-page-requests", &counters->page_requests);
     object_property_add(OBJECT(s), "x-features", "any", get_features, NULL,
                         NULL, NULL);
     object_property_add(OBJECT(s), "x-feature-needs", "any", get_needs, NULL,

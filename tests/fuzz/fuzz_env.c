@@ -73,7 +73,7 @@ static void meddle(FuzzMoment moment)
 static bool env_read(void *opaque, uint64_t gpa, void *buf, size_t len)
 {
     count_call();
-    if (depth && !fuzz_lock_is_free()) {
+    if (depth && guest.unit.queue_running) {
         /* A descriptor is fetched, for another slice than the last. */
         lost = false;
         CHECK(++now.fetches <= FUZZ_FETCHES);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Threads that translate beside one that invalidates, and threads that work on
- * the registers at once.  To be run under the thread sanitizer as well.
+ * Threads that translate beside one that invalidates, and threads whose faults
+ * meet others that work on the registers.  To be run under the thread sanitizer as well.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -308,50 +308,26 @@ TEST(emptying_the_cache_beside_translations)
     stop_translating(50);
 }
 
-/* Several processors at one queue ------------------------------------- */
-
-#define RINGERS 3
-#define RINGS 150000
-
-static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* Like a driver: descriptors and tail under a lock, waiting without. */
-static void *ring(void *opaque)
-{
-    uint64_t place = GUEST_STATUS + 64 * (uintptr_t)opaque;
-
-    for (uint32_t i = 1; i <= RINGS; i++) {
-        bool more;
-
-        pthread_mutex_lock(&queue_lock);
-        queue_descriptor(qi_iotlb(QI_DOMAIN, i), 0);
-        queue_descriptor(qi_wait_status(i), place);
-        more = vtd_mmio_write(&guest.unit, VTD_REG_IQT, guest.tail, 8);
-        pthread_mutex_unlock(&queue_lock);
-        while (more) {
-            more = vtd_continue(&guest.unit);
-        }
-        if (!wait_for_status(place, i)) {
-            atomic_fetch_add(&errors, 1);
-            return NULL;
-        }
-    }
-    return NULL;
-}
-
-TEST(no_descriptor_is_forgotten_when_several_write_the_tail)
-{
-    start();
-    run_threads(RINGERS, ring);
-    join_threads(RINGERS);
-    CHECK_EQ(errors, 0);
-    CHECK_EQ(reg64(VTD_REG_IQH), reg64(VTD_REG_IQT));
-    CHECK_EQ(guest.unit.counters.descriptors[5], RINGERS * RINGS);
-}
-
 /* Everything at once -------------------------------------------------- */
 
 #define ROUNDS 3000
+
+/* Accesses to registers come one after another. */
+static pthread_mutex_t registers = PTHREAD_MUTEX_INITIALIZER;
+
+static void write_register(unsigned offset, uint64_t value, unsigned size)
+{
+    pthread_mutex_lock(&registers);
+    vtd_mmio_write(&guest.unit, offset, value, size);
+    pthread_mutex_unlock(&registers);
+}
+
+static void read_register(unsigned offset)
+{
+    pthread_mutex_lock(&registers);
+    vtd_mmio_read(&guest.unit, offset, 8);
+    pthread_mutex_unlock(&registers);
+}
 
 static void *disturb(void *opaque)
 {
@@ -371,19 +347,19 @@ static void *disturb(void *opaque)
                                 &interrupt);
             break;
         case 2: /* and cleared */
-            vtd_mmio_write(&guest.unit, VTD_REG_FRCD + 12, 1u << 31, 4);
-            vtd_mmio_write(&guest.unit, VTD_REG_FSTS, 0x71, 4);
-            vtd_mmio_write(&guest.unit, VTD_REG_FECTL, (i & 1u) << 31, 4);
+            write_register(VTD_REG_FRCD + 12, 1u << 31, 4);
+            write_register(VTD_REG_FSTS, 0x71, 4);
+            write_register(VTD_REG_FECTL, (i & 1u) << 31, 4);
             break;
         case 3: /* the queue goes on, off, and wrong */
-            vtd_mmio_write(&guest.unit, VTD_REG_GCMD,
+            write_register(VTD_REG_GCMD,
                            (i & 1u) << 26 | 1u << 31 | 1u << 25, 4);
-            vtd_mmio_write(&guest.unit, VTD_REG_IQT, i % 64 * 32, 8);
+            write_register(VTD_REG_IQT, i % 64 * 32, 8);
             break;
         default:
-            vtd_mmio_read(&guest.unit, i * 8 % VTD_REG_SPACE, 8);
-            vtd_mmio_write(&guest.unit, VTD_REG_CCMD, 5ull << 61, 8);
-            vtd_mmio_write(&guest.unit, VTD_REG_IOTLB, 9ull << 60, 8);
+            read_register(i * 8 % VTD_REG_SPACE);
+            write_register(VTD_REG_CCMD, 5ull << 61, 8);
+            write_register(VTD_REG_IOTLB, 9ull << 60, 8);
             break;
         }
     }

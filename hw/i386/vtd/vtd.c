@@ -38,6 +38,7 @@ void vtd_reset(VtdUnit *u)
     vtd_regfile_reset(&u->regs, u->caps.cap, u->caps.ecap);
     u->next_record = 0;
     atomic_store(&u->status, 0);
+    vtd_qi_update(u);
     atomic_store(&u->root, 0);
     atomic_store(&u->irta, 0);
     atomic_fetch_add(&u->config_gen, 1);
@@ -138,10 +139,9 @@ uint64_t vtd_mmio_read(VtdUnit *u, unsigned offset, unsigned size)
 /* By far the most frequent write, so it makes room for nothing but that. */
 static bool write_queue_tail(VtdUnit *u, uint32_t value)
 {
-    pthread_mutex_lock(&u->lock);
     /* There are no other bits in it. */
     vtd_reg32_set(&u->regs, VTD_REG_IQT, value & VTD_IQ_POINTER);
-    return vtd_qi_run_locked(u);
+    return vtd_qi_run(u);
 }
 
 static __attribute__((noinline)) bool

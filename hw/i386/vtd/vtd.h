@@ -29,7 +29,9 @@ void vtd_reset(VtdUnit *u);
 
 /*
  * Registers.  @offset < VTD_REG_SPACE, @size 4 or 8, @offset aligned to it;
- * others read as zero and are dropped when written.
+ * others read as zero and are dropped when written.  Callers serialise these
+ * three among themselves and with vtd_reset() and vtd_state_*(); what a write
+ * leads to in VtdEnv may come back with another, on the same thread.
  */
 uint64_t vtd_mmio_read(VtdUnit *u, unsigned offset, unsigned size);
 

@@ -175,6 +175,7 @@ void vtd_ctrl_written(VtdUnit *u, unsigned offset, uint32_t value,
         break;
     case VTD_REG_FSTS:
         vtd_frcd_update(u);
+        vtd_qi_update(u);
         work->run_queue = true; /* an error was perhaps cleared */
         break;
     case VTD_REG_ICS:

@@ -51,12 +51,6 @@ static Queue read_queue(VtdUnit *u)
     };
 }
 
-static bool runnable(VtdUnit *u)
-{
-    return (atomic_load(&u->status) & VTD_GCMD_QIE) &&
-           !(vtd_reg32(&u->regs, VTD_REG_FSTS) & VTD_FSTS_QUEUE_ERRORS);
-}
-
 static VtdQueueError check_queue(VtdUnit *u, const Queue *q)
 {
     /* The base may be changed under a head that was valid before. */
@@ -72,13 +66,6 @@ static VtdQueueError check_queue(VtdUnit *u, const Queue *q)
         return VTD_QUEUE_BAD_TAIL;
     }
     return VTD_QUEUE_OK;
-}
-
-/* A wait descriptor counts when it completes: it may be taken many times. */
-static void count(VtdUnit *u, unsigned type)
-{
-    atomic_fetch_add_explicit(&u->counters.descriptors[type], 1,
-                              memory_order_relaxed);
 }
 
 /*
@@ -123,7 +110,7 @@ static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q,
         slice->has_wait = true;
         slice->wait_at = slice->head;
     } else {
-        count(u, type);
+        u->counters.descriptors[type]++;
         vtd_inval_apply(u, notice);
         u->batch_offset[slice->notices++] = slice->head;
     }
@@ -158,6 +145,7 @@ static void stop(VtdUnit *u, uint64_t head, uint32_t status,
     vtd_reg64_set(&u->regs, VTD_REG_IQH, head);
     vtd_reg64_set(&u->regs, VTD_REG_IQERCD,
                   vtd_put(VTD_IQERCD_IQEI, error));
+    u->queue_ready = false;
     vtd_frcd_queue_error(u, status, work);
     u->env.guest_error(u->env.opaque, "invalidation queue stopped at offset",
                        head);
@@ -190,7 +178,7 @@ static void write_status(VtdUnit *u, const VtdWait *wait)
  * was taken.  Its registers are none of our business any more. */
 static bool is_current(VtdUnit *u, const Slice *slice)
 {
-    return slice->epoch == atomic_load(&u->queue_epoch);
+    return slice->epoch == u->queue_epoch;
 }
 
 /* No lock held. */
@@ -199,10 +187,11 @@ stop_current(VtdUnit *u, const Slice *slice, uint64_t head, uint32_t status)
 {
     VtdWork work = { 0 };
 
-    pthread_mutex_lock(&u->lock);
-    if (is_current(u, slice)) {
-        stop(u, head, status, VTD_QUEUE_OK, &work);
+    if (!is_current(u, slice)) {
+        return;
     }
+    pthread_mutex_lock(&u->lock);
+    stop(u, head, status, VTD_QUEUE_OK, &work);
     pthread_mutex_unlock(&u->lock);
     vtd_work_send(u, &work);
 }
@@ -241,13 +230,13 @@ static bool deliver(VtdUnit *u, const Slice *slice)
     return !timeout;
 }
 
-/* What a slice ends with that may be signalled.  Lock held, but not while
- * interrupts are sent. */
+/* What a slice ends with that may be signalled. */
 static __attribute__((noinline)) void signal_end(VtdUnit *u,
                                                  const Slice *slice)
 {
     VtdWork work = { 0 };
 
+    pthread_mutex_lock(&u->lock);
     if (slice->has_wait) {
         complete_wait(u, &slice->wait, &work);
     }
@@ -256,24 +245,23 @@ static __attribute__((noinline)) void signal_end(VtdUnit *u,
     }
     pthread_mutex_unlock(&u->lock);
     vtd_work_send(u, &work);
-    pthread_mutex_lock(&u->lock);
 }
 
-/* No lock held at the beginning, lock held at the end. */
+/* A wait descriptor counts when it completes: it may be taken many times. */
 static void settle(VtdUnit *u, const Slice *slice)
 {
-    if (slice->has_wait && slice->wait.status_write && is_current(u, slice)) {
+    if (!is_current(u, slice)) {
+        return;
+    }
+    if (slice->has_wait && slice->wait.status_write) {
         write_status(u, &slice->wait);
     }
-    pthread_mutex_lock(&u->lock);
-    if (is_current(u, slice)) {
-        vtd_reg64_set(&u->regs, VTD_REG_IQH, slice->head);
-        if (slice->has_wait) {
-            count(u, VTD_DESC_WAIT);
-        }
-        if ((slice->has_wait && slice->wait.interrupt) || slice->error) {
-            signal_end(u, slice);
-        }
+    vtd_reg32_set(&u->regs, VTD_REG_IQH, slice->head);
+    if (slice->has_wait) {
+        u->counters.descriptors[VTD_DESC_WAIT]++;
+    }
+    if ((slice->has_wait && slice->wait.interrupt) || slice->error) {
+        signal_end(u, slice);
     }
 }
 
@@ -292,9 +280,8 @@ static bool has_to_wait(VtdUnit *u, const Slice *slice)
 /* What is before the wait descriptor is done; it is fetched again later. */
 static void postpone_wait(VtdUnit *u, const Slice *slice)
 {
-    pthread_mutex_lock(&u->lock);
     if (is_current(u, slice)) {
-        vtd_reg64_set(&u->regs, VTD_REG_IQH, slice->wait_at);
+        vtd_reg32_set(&u->regs, VTD_REG_IQH, slice->wait_at);
     }
 }
 
@@ -303,64 +290,57 @@ static bool is_empty(VtdUnit *u)
     return vtd_reg32(&u->regs, VTD_REG_IQH) == vtd_reg32(&u->regs, VTD_REG_IQT);
 }
 
-/* What was taken.  No lock held at the beginning, lock held at the end.  False:
- * the wait descriptor at its end is postponed. */
+/* What was taken.  False: the wait descriptor at its end is postponed. */
 static bool run_slice(VtdUnit *u, const Slice *slice)
 {
     if (!deliver(u, slice)) {
-        pthread_mutex_lock(&u->lock);
-    } else if (has_to_wait(u, slice)) {
+        return true;
+    }
+    if (has_to_wait(u, slice)) {
         postpone_wait(u, slice);
         return false;
-    } else {
-        settle(u, slice);
     }
+    settle(u, slice);
     return true;
-}
-
-/*
- * The lock is held from the end of a slice to the beginning of the next, or to
- * the note that nobody is at work any more: whoever writes the tail behind that
- * has to be.
- */
-bool vtd_qi_run_locked(VtdUnit *u)
-{
-    unsigned spent = 0;
-    bool more = false;
-
-    if (u->queue_running || !runnable(u)) {
-        pthread_mutex_unlock(&u->lock);
-        return false;
-    }
-    u->queue_running = true;
-    do {
-        Slice slice = { .epoch = atomic_load(&u->queue_epoch) };
-
-        take_slice(u, &slice);
-        pthread_mutex_unlock(&u->lock);
-        /* What a slice ends with counts as well: the guest may clear errors as
-         * fast as we find them. */
-        spent += slice.notices + 1;
-        more = !run_slice(u, &slice) || spent >= RUN_BUDGET;
-    } while (!more && runnable(u) && !is_empty(u));
-    u->queue_running = false;
-    pthread_mutex_unlock(&u->lock);
-    return more;
 }
 
 bool vtd_qi_run(VtdUnit *u)
 {
-    pthread_mutex_lock(&u->lock);
-    return vtd_qi_run_locked(u);
+    unsigned spent = 0;
+    bool more = false;
+
+    if (u->queue_running || !u->queue_ready) {
+        return false;
+    }
+    u->queue_running = true;
+    do {
+        Slice slice = { .epoch = u->queue_epoch };
+
+        take_slice(u, &slice);
+        /* What a slice ends with counts as well: the guest may clear errors as
+         * fast as we find them. */
+        spent += slice.notices + 1;
+        more = !run_slice(u, &slice) || spent >= RUN_BUDGET;
+    } while (!more && u->queue_ready && !is_empty(u));
+    u->queue_running = false;
+    return more;
 }
 
 void vtd_qi_enable(VtdUnit *u, bool enable)
 {
-    atomic_fetch_add(&u->queue_epoch, 1);
+    u->queue_epoch++;
     vtd_reg64_set(&u->regs, VTD_REG_IQH, 0);
     if (enable) {
         atomic_fetch_or(&u->status, VTD_GCMD_QIE);
     } else {
         atomic_fetch_and(&u->status, ~(uint32_t)VTD_GCMD_QIE);
     }
+    vtd_qi_update(u);
+}
+
+void vtd_qi_update(VtdUnit *u)
+{
+    u->queue_ready =
+        (atomic_load(&u->status) & VTD_GCMD_QIE) &&
+        !(vtd_reg32(&u->regs, VTD_REG_FSTS) & VTD_FSTS_QUEUE_ERRORS);
 }

@@ -2,6 +2,7 @@
 #include "vtd_state.h"
 
 #include "vtd_frcd.h"
+#include "vtd_qi.h"
 
 /* Bits of GSTS that stand for a state that a unit can be in. */
 #define STATUS_BITS \
@@ -112,6 +113,7 @@ const char *vtd_state_load(VtdUnit *u, const VtdState *state)
     u->next_record = state->next_record;
     u->queue_epoch++;
     atomic_store(&u->status, word_of(state->registers, VTD_REG_GSTS));
+    vtd_qi_update(u);
     atomic_store(&u->root, state->root);
     atomic_store(&u->irta, state->irta);
     atomic_fetch_add(&u->config_gen, 1);

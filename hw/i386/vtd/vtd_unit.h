@@ -3,10 +3,11 @@
  * The state of one remapping unit, shared by the files of the model.  Users of
  * the model include vtd.h and leave the fields alone.
  *
- * Locking: @lock protects the register file and all fields without an own
- * rule.  It is never held while notices are delivered, interrupts are sent or
- * status words are written for the guest.  Fields marked "any thread" are
- * read without it.
+ * Locking: callers serialise accesses to registers, and with them the
+ * invalidation queue and all fields without an own rule.  @lock protects what
+ * requests of devices change on any thread: registers of faults, page requests
+ * and events, and next_record.  It is never held while notices are delivered,
+ * interrupts are sent or status words are written for the guest.
  */
 #ifndef VTD_UNIT_H
 #define VTD_UNIT_H
@@ -28,7 +29,7 @@ typedef struct VtdUnit VtdUnit;
 #define VTD_FETCH_QWORDS 64
 
 typedef struct VtdCounters {
-    _Atomic uint64_t descriptors[16]; /* by VTD_DESC_* type */
+    uint64_t descriptors[16]; /* by VTD_DESC_* type; as the queue is */
     _Atomic uint64_t table_walks;
     _Atomic uint64_t nested_walks;
     _Atomic uint64_t faults;
@@ -41,9 +42,10 @@ struct VtdUnit {
     pthread_mutex_t lock;
     VtdRegFile regs;
     unsigned next_record; /* fault record to be used next */
-    _Atomic uint64_t queue_epoch; /* advances when the queue goes on or off */
-    bool queue_running; /* one thread works on the queue at a time */
-    VtdNotice batch[VTD_BATCH_MAX]; /* of the thread that runs the queue */
+    uint64_t queue_epoch; /* advances when the queue goes on or off */
+    bool queue_ready; /* on and not stopped by an error: vtd_qi_update() */
+    bool queue_running; /* a delivery may lead back here */
+    VtdNotice batch[VTD_BATCH_MAX]; /* being worked on */
     uint64_t batch_offset[VTD_BATCH_MAX]; /* queue offset of each notice */
     uint64_t fetched[VTD_FETCH_QWORDS]; /* descriptors, as they were read */
 
