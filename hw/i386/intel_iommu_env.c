@@ -7,8 +7,8 @@
 
 #include "exec/address-spaces.h"
 #include "intel_iommu_drain.h"
+#include "intel_iommu_host.h"
 #include "intel_iommu_ram.h"
-#include "intel_iommu_space.h"
 #include "qemu/atomic.h"
 #include "qemu/log.h"
 #include "qemu/main-loop.h"
@@ -176,17 +176,21 @@ static bool changes_dma(const VtdNotice *notice)
            notice->kind != VTD_NOTICE_PAGE_RESPONSE;
 }
 
-/* A device of QEMU's has not answered @notices[@count]: *@done, unless the host
- * fails at an earlier one. */
-static VtdDelivery deliver_before(IntelIOMMUState *s, const VtdNotice *notices,
-                                  unsigned count, unsigned *done,
-                                  VtdDelivery result)
+/* The host's part of @notices.  @result: what became of the one behind them, at
+ * *@done, unless the host fails at an earlier one. */
+static VtdDelivery deliver_to_host(IntelIOMMUState *s,
+                                   const VtdNotice *notices, unsigned count,
+                                   unsigned *done, VtdDelivery result)
 {
-    unsigned host_done;
-    VtdDelivery host_result = vtd_host_deliver(s, notices, count, &host_done);
+    if (vtd_host_has_devices(s->host)) {
+        VtdDelivery host = vtd_host_deliver(s, notices, count, done);
 
-    *done = host_result == VTD_DELIVERED ? count : host_done;
-    return host_result == VTD_DELIVERED ? result : host_result;
+        if (host != VTD_DELIVERED) {
+            return host;
+        }
+    }
+    *done = count;
+    return result;
 }
 
 /* First QEMU's own devices, of which one that does not answer ends the array;
@@ -206,9 +210,8 @@ static VtdDelivery env_deliver(void *opaque, const VtdNotice *notices,
     if (concerns_dma) {
         vtd_drain_begin(s->drain);
     }
-    return result == VTD_DELIVERED ?
-               vtd_host_deliver(s, notices, count, done) :
-               deliver_before(s, notices, i - 1, done, result);
+    return deliver_to_host(s, notices, result == VTD_DELIVERED ? i : i - 1,
+                           done, result);
 }
 
 static bool env_drained(void *opaque)

@@ -36,6 +36,12 @@ struct VtdHost {
     VtdFaultCounters faults;
 };
 
+/* Whether there is a device to deliver notices for. */
+static inline bool vtd_host_has_devices(VtdHost *host)
+{
+    return host->devices->len;
+}
+
 static inline VFIODevice *vtd_host_vfio(VtdHostDevice *dev)
 {
     return dev->common.vfio;

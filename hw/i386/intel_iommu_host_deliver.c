@@ -112,10 +112,8 @@ static void answer_page_request(VtdHost *host, const VtdNotice *notice)
     }
 }
 
-/* Not inline, so that it costs nothing where there is no such device. */
-static G_NO_INLINE VtdDelivery deliver(IntelIOMMUState *s,
-                                       const VtdNotice *notices,
-                                       unsigned count, unsigned *done)
+VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
+                             unsigned count, unsigned *done)
 {
     VtdHost *host = s->host;
     VtdDelivery result = VTD_DELIVERED;
@@ -154,11 +152,4 @@ static G_NO_INLINE VtdDelivery deliver(IntelIOMMUState *s,
         }
     }
     return result == VTD_DELIVERED ? flush_all(host, done) : result;
-}
-
-VtdDelivery vtd_host_deliver(IntelIOMMUState *s, const VtdNotice *notices,
-                             unsigned count, unsigned *done)
-{
-    return s->host->devices->len ? deliver(s, notices, count, done) :
-                                   VTD_DELIVERED;
 }
