@@ -165,11 +165,10 @@ write_others(VtdUnit *u, unsigned offset, uint64_t value, unsigned size)
 bool vtd_mmio_write(VtdUnit *u, unsigned offset, uint64_t value,
                     unsigned size)
 {
-    if (!legal_access(offset, size)) {
-        return false;
+    if (offset == VTD_REG_IQT && size >= 4) {
+        return write_queue_tail(u, value);
     }
-    return offset == VTD_REG_IQT ? write_queue_tail(u, value)
-                                 : write_others(u, offset, value, size);
+    return legal_access(offset, size) && write_others(u, offset, value, size);
 }
 
 bool vtd_continue(VtdUnit *u)

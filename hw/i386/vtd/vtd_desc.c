@@ -248,16 +248,35 @@ static VtdQueueError decode_page_response(const uint64_t *qw, VtdNotice *n)
         (qw[1] & ~(RESP_LPIG | RESP_GROUP)));
 }
 
+/* The types that exist in scalable mode, in wide queues. */
+static bool is_pasid_based(unsigned type)
+{
+    return type >= VTD_DESC_PASID_IOTLB && type <= VTD_DESC_PAGE_RESPONSE;
+}
+
+static bool is_supported(const VtdCaps *caps, unsigned type)
+{
+    return (caps->ecap & VTD_ECAP_SMTS) &&
+           (type != VTD_DESC_PAGE_RESPONSE || (caps->ecap & VTD_ECAP_PRS));
+}
+
 VtdQueueError vtd_desc_decode(const VtdCaps *caps,
                               const uint64_t qw[VTD_DESC_QWORDS], bool wide,
                               VtdNotice *notice, VtdWait *wait)
 {
-    bool scalable = caps->ecap & VTD_ECAP_SMTS;
     unsigned type = vtd_desc_type(qw);
 
     *notice = (VtdNotice){ 0 };
     if (wide && (qw[2] || qw[3])) {
         return VTD_QUEUE_RESERVED;
+    }
+    if (is_pasid_based(type)) {
+        if (!is_supported(caps, type)) {
+            return VTD_QUEUE_BAD_TYPE;
+        }
+        if (!wide) {
+            return VTD_QUEUE_BAD_WIDTH;
+        }
     }
     switch (type) {
     case VTD_DESC_CONTEXT:
@@ -271,32 +290,14 @@ VtdQueueError vtd_desc_decode(const VtdCaps *caps,
     case VTD_DESC_WAIT:
         return decode_wait(caps, qw, wait);
     case VTD_DESC_PASID_IOTLB:
-    case VTD_DESC_PASID_CACHE:
-    case VTD_DESC_PASID_DEVICE_TLB:
-        break;
-    case VTD_DESC_PAGE_RESPONSE:
-        if (!(caps->ecap & VTD_ECAP_PRS)) {
-            return VTD_QUEUE_BAD_TYPE;
-        }
-        break;
-    default:
-        return VTD_QUEUE_BAD_TYPE;
-    }
-    /* The PASID-based types exist in scalable mode, in wide queues. */
-    if (!scalable) {
-        return VTD_QUEUE_BAD_TYPE;
-    }
-    if (!wide) {
-        return VTD_QUEUE_BAD_WIDTH;
-    }
-    switch (type) {
-    case VTD_DESC_PASID_IOTLB:
         return decode_pasid_iotlb(qw, notice);
     case VTD_DESC_PASID_CACHE:
         return decode_pasid_cache(qw, notice);
     case VTD_DESC_PASID_DEVICE_TLB:
         return decode_pasid_device_tlb(caps, qw, notice);
-    default:
+    case VTD_DESC_PAGE_RESPONSE:
         return decode_page_response(qw, notice);
+    default:
+        return VTD_QUEUE_BAD_TYPE;
     }
 }

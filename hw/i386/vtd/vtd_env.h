@@ -114,12 +114,17 @@ vtd_env_find_window(const VtdEnv *env, uint64_t gpa, const VtdWindow **window)
     return false;
 }
 
-/* The quadword at @gpa, which is in @window. */
+/* The quadwords from @gpa on, which is in @window. */
+VTD_INLINE const _Atomic uint64_t *vtd_env_qwords_at(const VtdWindow *window,
+                                                     uint64_t gpa)
+{
+    return (const _Atomic uint64_t *)(window->host + (gpa - window->start));
+}
+
 VTD_INLINE uint64_t vtd_env_peek64(const VtdWindow *window, uint64_t gpa)
 {
-    return vtd_le64(atomic_load_explicit(
-        (const _Atomic uint64_t *)(window->host + (gpa - window->start)),
-        memory_order_relaxed));
+    return vtd_le64(atomic_load_explicit(vtd_env_qwords_at(window, gpa),
+                                         memory_order_relaxed));
 }
 
 /* As load64(), in place where that is possible; *@window is kept between
@@ -149,9 +154,12 @@ vtd_env_read_near(const VtdEnv *env, uint64_t gpa, uint64_t *qw,
         (vtd_env_in_window(*window, gpa) ||
          vtd_env_find_window(env, gpa, window)) &&
         count * sizeof(*qw) <= (*window)->size - (gpa - (*window)->start)) {
+        const _Atomic uint64_t *from = vtd_env_qwords_at(*window, gpa);
+
         VTD_UNROLL
         for (unsigned i = 0; i < count; i++) {
-            qw[i] = vtd_env_peek64(*window, gpa + i * sizeof(*qw));
+            qw[i] = vtd_le64(
+                atomic_load_explicit(&from[i], memory_order_relaxed));
         }
         return true;
     }
