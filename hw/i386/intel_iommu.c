@@ -69,12 +69,21 @@ static uint64_t registers_read(void *opaque, hwaddr offset, unsigned size)
     return value;
 }
 
+/* Out of line: a write of the queue's tail has no need of its registers. */
+static G_NO_INLINE void trace_write(hwaddr offset, uint64_t value,
+                                    unsigned size)
+{
+    trace_vtd_register_write(offset, size, value);
+}
+
 static void registers_write(void *opaque, hwaddr offset, uint64_t value,
                             unsigned size)
 {
     IntelIOMMUState *s = opaque;
 
-    trace_vtd_register_write(offset, size, value);
+    if (trace_event_get_state_backends(TRACE_VTD_REGISTER_WRITE)) {
+        trace_write(offset, value, size);
+    }
     queue_schedule(s, vtd_mmio_write(s->unit, offset, value, size));
 }
 

@@ -129,7 +129,8 @@ static void env_send_msi(void *opaque, uint64_t addr, uint32_t data)
     }
 }
 
-static void trace_notice(const VtdNotice *n)
+/* Out of line, as it is seldom wanted. */
+static G_NO_INLINE void trace_notice(const VtdNotice *n)
 {
     static const char *const kinds[] = {
         [VTD_NOTICE_TRANSLATION] = "translation",
@@ -148,7 +149,9 @@ static void trace_notice(const VtdNotice *n)
 
 static VtdDelivery deliver_one(IntelIOMMUState *s, const VtdNotice *notice)
 {
-    trace_notice(notice);
+    if (trace_event_get_state_backends(TRACE_VTD_NOTICE)) {
+        trace_notice(notice);
+    }
     switch (notice->kind) {
     case VTD_NOTICE_IOTLB: /* far more frequent than all others */
     case VTD_NOTICE_PASID_IOTLB:

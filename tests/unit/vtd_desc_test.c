@@ -31,7 +31,7 @@ static void compose(bool scalable, bool device_tlb)
 static VtdQueueError decode_qwords(const uint64_t *qw, bool wide)
 {
     desc.type = vtd_desc_type(qw);
-    return vtd_desc_decode(&caps, qw, wide, &desc.notice, &desc.wait);
+    return vtd_desc_decode(&caps, desc.type, qw, wide, &desc.notice, &desc.wait);
 }
 
 static VtdQueueError decode(uint64_t qw0, uint64_t qw1, bool wide)

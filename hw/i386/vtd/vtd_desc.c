@@ -260,12 +260,10 @@ static bool is_supported(const VtdCaps *caps, unsigned type)
            (type != VTD_DESC_PAGE_RESPONSE || (caps->ecap & VTD_ECAP_PRS));
 }
 
-VtdQueueError vtd_desc_decode(const VtdCaps *caps,
+VtdQueueError vtd_desc_decode(const VtdCaps *caps, unsigned type,
                               const uint64_t qw[VTD_DESC_QWORDS], bool wide,
                               VtdNotice *notice, VtdWait *wait)
 {
-    unsigned type = vtd_desc_type(qw);
-
     *notice = (VtdNotice){ 0 };
     if (wide && (qw[2] || qw[3])) {
         return VTD_QUEUE_RESERVED;

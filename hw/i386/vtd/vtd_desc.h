@@ -52,12 +52,13 @@ static inline unsigned vtd_desc_type(const uint64_t qw[VTD_DESC_QWORDS])
 }
 
 /*
- * Decode the descriptor @qw: a wait descriptor to @wait, another one to @notice,
- * where it can stay.  @wide tells the queue's format (IQA.DW), the upper two
- * quadwords are not looked at when it is false.  Returns VTD_QUEUE_OK or why the
- * descriptor is refused; both are then undefined.
+ * Decode the descriptor @qw of @type, as vtd_desc_type() tells it: a wait
+ * descriptor to @wait, another one to @notice, where it can stay.  @wide tells
+ * the queue's format (IQA.DW), the upper two quadwords are not looked at when it
+ * is false.  Returns VTD_QUEUE_OK or why the descriptor is refused; both are then
+ * undefined.
  */
-VtdQueueError vtd_desc_decode(const VtdCaps *caps,
+VtdQueueError vtd_desc_decode(const VtdCaps *caps, unsigned type,
                               const uint64_t qw[VTD_DESC_QWORDS], bool wide,
                               VtdNotice *notice, VtdWait *wait);
 

@@ -134,27 +134,17 @@ static inline bool may_hold(VtdIotlbSet *set, uint64_t page, uint64_t ignored)
     return false;
 }
 
-/* Of the tag with @hash. */
-typedef struct Pages {
-    uint64_t hash;
-    uint64_t first; /* addresses */
-    uint64_t last;
-} Pages;
-
-/* The pages of one size.  Inline, for @size and @ignored to be constants. */
-VTD_INLINE void drop_size(VtdIotlb *tlb, const Pages *p, unsigned size,
-                          uint64_t ignored)
+/* The page of one size around @addr, of the tag with @hash.  Inline, for @size
+ * and @ignored to be constants. */
+VTD_INLINE void drop_page(VtdIotlb *tlb, uint64_t hash, uint64_t addr,
+                          unsigned size, uint64_t ignored)
 {
-    for (uint64_t n = p->first >> size;; n++) {
-        VtdIotlbSet *set = vtd_iotlb_set(tlb, p->hash, n, size);
-        uint64_t page = vtd_iotlb_page(n, size);
+    uint64_t n = addr >> size;
+    VtdIotlbSet *set = vtd_iotlb_set(tlb, hash, n, size);
+    uint64_t page = vtd_iotlb_page(n, size);
 
-        if (may_hold(set, page, ignored)) {
-            drop_from_set(set, page, ignored);
-        }
-        if (n == p->last >> size) {
-            return;
-        }
+    if (may_hold(set, page, ignored)) {
+        drop_from_set(set, page, ignored);
     }
 }
 
@@ -164,11 +154,7 @@ VTD_INLINE void drop_size(VtdIotlb *tlb, const Pages *p, unsigned size,
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
                           unsigned order, bool leaf_only)
 {
-    Pages p = {
-        .hash = vtd_iotlb_hash(vtd_iotlb_key(tag)),
-        .first = addr,
-        .last = addr + ((VTD_PAGE_SIZE << order) - 1),
-    };
+    uint64_t hash = vtd_iotlb_hash(vtd_iotlb_key(tag));
     uint64_t sizes;
 
     if (order > MAX_PROBED_ORDER) {
@@ -182,14 +168,20 @@ void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
     atomic_fetch_add(&tlb->narrow_gen, 1);
     sizes = atomic_load(&tlb->domain[tag.did].sizes);
     if (sizes & VTD_BIT(VTD_TLB_4K)) {
-        drop_size(tlb, &p, VTD_TLB_4K, 0);
+        unsigned left = 1u << order;
+
+        do {
+            left--;
+            drop_page(tlb, hash, addr + left * VTD_PAGE_SIZE, VTD_TLB_4K, 0);
+        } while (left);
     }
+    /* Of the larger ones one is around all of them. */
     if (!leaf_only && (sizes & VTD_BIT(VTD_TLB_TABLE))) {
-        drop_size(tlb, &p, VTD_TLB_2M, TABLE_BIT);
+        drop_page(tlb, hash, addr, VTD_TLB_2M, TABLE_BIT);
     } else if (sizes & VTD_BIT(VTD_TLB_2M)) {
-        drop_size(tlb, &p, VTD_TLB_2M, 0);
+        drop_page(tlb, hash, addr, VTD_TLB_2M, 0);
     }
     if (sizes & VTD_BIT(VTD_TLB_1G)) {
-        drop_size(tlb, &p, VTD_TLB_1G, 0);
+        drop_page(tlb, hash, addr, VTD_TLB_1G, 0);
     }
 }

@@ -429,7 +429,7 @@ void vtd_iotlb_drop_first_stage(VtdIotlb *tlb, uint16_t did);
 /* First-stage and nested translations of @pasid in @did. */
 void vtd_iotlb_drop_pasid(VtdIotlb *tlb, uint16_t did, uint32_t pasid);
 /* Pages [addr, addr + 4 KiB << order) of @tag, whatever their size, and the
- * tables on the way there unless @leaf_only. */
+ * tables on the way there unless @leaf_only.  @addr is aligned to that. */
 void vtd_iotlb_drop_pages(VtdIotlb *tlb, VtdTag tag, uint64_t addr,
                           unsigned order, bool leaf_only);
 

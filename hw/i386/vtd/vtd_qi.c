@@ -101,7 +101,7 @@ static VtdQueueError take_descriptor(VtdUnit *u, const Queue *q,
     unsigned type = vtd_desc_type(qw);
     VtdNotice *notice = &u->batch[slice->notices];
     VtdQueueError error =
-        vtd_desc_decode(&u->caps, qw, q->wide, notice, &slice->wait);
+        vtd_desc_decode(&u->caps, type, qw, q->wide, notice, &slice->wait);
 
     if (error) {
         return error;
@@ -208,7 +208,7 @@ static bool deliver(VtdUnit *u, const Slice *slice)
     uint32_t timeout = 0;
 
     while (next < slice->notices) {
-        unsigned done = 0;
+        VTD_UNSET unsigned done;
         VtdDelivery result = u->env.deliver(u->env.opaque, &u->batch[next],
                                             slice->notices - next, &done);
 
