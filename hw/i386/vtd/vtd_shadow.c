@@ -11,7 +11,8 @@
 typedef struct Table {
     uint64_t gpa;
     unsigned level;
-    uint8_t perm;    /* what the entries above allow */
+    unsigned shift; /* of what an entry translates */
+    uint8_t perm; /* what the entries above allow */
     uint64_t mapped; /* pages that are mapped below */
     uint64_t raw[ENTRIES];
     struct Table **child; /* by index; NULL at level 1 */
@@ -34,14 +35,15 @@ typedef struct Span {
     uint64_t last;
 } Span;
 
-static unsigned entry_shift(const Table *table)
+/* Of the addresses that it translates. */
+static uint64_t table_size(const Table *table)
 {
-    return VTD_PAGE_SHIFT + (table->level - 1) * VTD_LEVEL_BITS;
+    return 1ull << (table->shift + VTD_LEVEL_BITS);
 }
 
 static Span entry_span(const Table *table, uint64_t base, unsigned index)
 {
-    uint64_t size = 1ull << entry_shift(table);
+    uint64_t size = 1ull << table->shift;
     uint64_t first = base + index * size;
 
     return (Span){ first, first + (size - 1) };
@@ -71,6 +73,7 @@ static Table *table_new(VtdShadow *shadow, uint64_t gpa, unsigned level,
     shadow->tables++;
     table->gpa = gpa;
     table->level = level;
+    table->shift = VTD_PAGE_SHIFT + (level - 1) * VTD_LEVEL_BITS;
     table->perm = perm;
     return table;
 }
@@ -98,7 +101,7 @@ static bool page_of(const VtdShadow *shadow, const Table *table,
         !e.leaf || !(e.perm & table->perm)) {
         return false;
     }
-    page->shift = entry_shift(table);
+    page->shift = table->shift;
     page->iova = entry_span(table, base, index).first;
     page->pa = e.addr;
     page->perm = e.perm & table->perm;
@@ -183,8 +186,8 @@ static int64_t sync_entry(VtdShadow *shadow, Table *table, uint64_t base,
 static int64_t sync_table(VtdShadow *shadow, Table *table, uint64_t base,
                           Span range, const VtdShadowSink *sink)
 {
-    unsigned shift = entry_shift(table);
-    Span whole = { base, entry_span(table, base, ENTRIES - 1).last };
+    unsigned shift = table->shift;
+    Span whole = { base, base + (table_size(table) - 1) };
     uint64_t first = range.first > whole.first ? range.first : whole.first;
     uint64_t last = range.last < whole.last ? range.last : whole.last;
     unsigned low = (first - base) >> shift;
@@ -233,11 +236,45 @@ void vtd_shadow_free(VtdShadow *shadow)
     free(shadow);
 }
 
+/* The table below @table that all of @range is in, if the guest's entry that
+ * leads there is what it was; or NULL. */
+static Table *unchanged_child(const VtdShadow *shadow, const Table *table,
+                              Span range, const VtdWindow **window)
+{
+    unsigned shift = table->shift;
+    unsigned index = range.first >> shift & (ENTRIES - 1);
+    uint64_t raw;
+
+    return table->child && !((range.first ^ range.last) >> shift) &&
+                   vtd_env_read_near(shadow->env, table->gpa + index * 8,
+                                     &raw, 1, window) &&
+                   raw == table->raw[index]
+               ? table->child[index]
+               : NULL;
+}
+
+/* Most ranges are of few pages: straight down to the table that they are in. */
 void vtd_shadow_sync(VtdShadow *shadow, uint64_t first, uint64_t last,
                      const VtdShadowSink *sink)
 {
-    if (first <= entry_span(shadow->root, 0, ENTRIES - 1).last) {
-        sync_table(shadow, shadow->root, 0, (Span){ first, last }, sink);
+    const VtdWindow *window = &vtd_env_no_window;
+    Span range = { first, last };
+    VTD_UNSET Table *above[VTD_MAX_LEVELS];
+    unsigned depth = 0;
+    Table *table = shadow->root;
+    Table *child;
+    int64_t change;
+
+    if (first >= table_size(table)) {
+        return;
+    }
+    while ((child = unchanged_child(shadow, table, range, &window))) {
+        above[depth++] = table;
+        table = child;
+    }
+    change = sync_table(shadow, table, first & -table_size(table), range, sink);
+    while (depth) {
+        above[--depth]->mapped += change;
     }
 }
 
@@ -266,8 +303,7 @@ void vtd_shadow_withdraw(const VtdShadow *shadow, const VtdShadowSink *sink)
     const Table *root = shadow->root;
 
     if (root->mapped) {
-        sink->unmap(sink->opaque, 0,
-                    entry_span(root, 0, ENTRIES - 1).last + 1);
+        sink->unmap(sink->opaque, 0, table_size(root));
     }
 }
 
