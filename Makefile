@@ -5,7 +5,7 @@
 LAYERS := unit fuzz qtest host libvirt guest rig
 
 .DEFAULT_GOAL := all
-.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-sva check-stock check-coverage bench bench-instructions
+.PHONY: all san demo fuzz check check-style kernel clean help $(LAYERS:%=check-%) check-sva check-san check-stock check-coverage bench bench-instructions
 
 build/config.mak:
 	@./configure
@@ -33,6 +33,9 @@ check-qtest check-host check-libvirt check-guest check-rig check-stock: check-%:
 
 check-sva: build/config.mak
 	@scripts/check sva sva-rig
+
+check-san: build/config.mak
+	@scripts/check qtest-san host-san
 
 check-style:
 	@scripts/check-style
@@ -62,6 +65,7 @@ help:
 	@echo 'make check        all tests; one layer: $(LAYERS:%=check-%)'
 	@echo 'make fuzz         look for failing inputs; FUZZ_SECONDS=60 for each program'
 	@echo 'make check-sva    processes that share their address space with a device'
+	@echo 'make check-san    the qtests on the build with sanitizers'
 	@echo 'make check-stock  compare with the same QEMU that has its own intel-iommu'
 	@echo 'make check-coverage  how much of the model its unit tests run'
 	@echo 'make bench        what it costs, beside the same QEMU with its own intel-iommu;'
