@@ -280,6 +280,18 @@ TEST(nothing_happens_before_the_queue_is_enabled)
     CHECK_EQ(head(), 0);
 }
 
+TEST(nothing_happens_after_a_reset_until_the_queue_is_enabled)
+{
+    narrow();
+    invalidate(qi_wait_status(1), GUEST_STATUS);
+    CHECK_EQ(status(), 1);
+    vtd_reset(&guest.unit);
+    write64(VTD_REG_IQA, guest.queue);
+    invalidate(qi_wait_status(2), GUEST_STATUS);
+    CHECK_EQ(status(), 1);
+    CHECK_EQ(head(), 0);
+}
+
 TEST(what_was_queued_before_it_is_enabled_runs_then)
 {
     guest_start(options_nested());
