@@ -48,7 +48,7 @@ class Row:
     counted: bool = True       # part of make bench-instructions
     # Not with BENCH=short:
     rare: bool = False         # a few rounds are enough
-    slow: bool = False         # once is enough
+    slow: bool = False         # even fewer
     stock_counted: bool = True
     beside_stock: bool = True  # must not cost more than stock
     flat: str = None           # the row that this one may cost 1.1 times of

@@ -14,9 +14,9 @@ SAYS = re.compile(rb'^\[ *(\d+\.\d+)\] guest: (?:ok \d+ - )?(\S+)', re.M)
 
 
 @functools.lru_cache(maxsize=None)
-def seconds_of(variant, mode):
+def seconds_of(variant, mode, run):
     """{what init says: seconds since what it said before}, or what went
-    wrong."""
+    wrong; of boot number @run."""
     config = CONFIGS[mode]
     subprocess.run([f'{TOP}/scripts/install-packages', 'guest'], check=True)
     done = subprocess.run(
@@ -49,7 +49,7 @@ class LinuxRow(Row):
         return [(STOCK, 'linux'), (OURS, 'linux')]
 
     def measure(self, v, seed, counting):
-        found = seconds_of(v.name, self.mode)
+        found = seconds_of(v.name, self.mode, seed)
         if self.part not in found:
             raise Wrong(f'{v.name}: the guest does not say {self.part}: '
                         f'{found}')

@@ -14,6 +14,7 @@ FULL = (360, 21)
 SHORT = (40, 6)
 LEAST = 3
 RARE = 5             # rounds of rows that take long
+SLOW = 3             # of those that take seconds
 # Where a process has its memory makes a difference that stays for its life, so
 # there are new ones after so many rounds.
 ROUNDS_OF_A_PROCESS = 3
@@ -138,10 +139,12 @@ def circumstances():
 def wanted(series, number, short):
     """Whether the row is measured in that round."""
     row = series.row
-    if series.problem or (row.slow and (short or number)):
+    if series.problem:
         return False
     turn, rest = divmod(number, ROUNDS_OF_A_PROCESS)
-    return not row.rare or (rest == 0 and turn < RARE and not short)
+    most = SLOW if row.slow else RARE
+    return not (row.rare or row.slow) or \
+        (rest == 0 and turn < most and not short)
 
 
 def one_round(series, session, number, short):
