@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Threads that translate beside one that invalidates, and threads whose faults
- * meet others that work on the registers.  To be run under the thread sanitizer as well.
+ * meet others that work on the registers.  To be run under the thread sanitizer
+ * as well.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -145,8 +145,8 @@ static void stop(VtdUnit *u, uint64_t head, uint32_t status,
     vtd_reg64_set(&u->regs, VTD_REG_IQH, head);
     vtd_reg64_set(&u->regs, VTD_REG_IQERCD,
                   vtd_put(VTD_IQERCD_IQEI, error));
-    u->queue_ready = false;
     vtd_frcd_queue_error(u, status, work);
+    vtd_qi_update(u);
     u->env.guest_error(u->env.opaque, "invalidation queue stopped at offset",
                        head);
 }
